@@ -1,0 +1,1 @@
+"""The live picture: every bay, what is free and where."""

@@ -1,0 +1,1 @@
+"""What every house stands on; it knows none of them."""

@@ -1,0 +1,84 @@
+"""The bell: wakes followers when a journal grew. It may be deaf; followers look once a second anyway."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+
+import redis.asyncio
+import structlog
+from redis.exceptions import RedisError
+
+log = structlog.get_logger()
+
+LOOK_SECONDS = 1.0
+
+
+class Bell:
+    """Rung with the name of a journal, here and, through Redis, in every other process of the city."""
+
+    def __init__(self, client: "redis.asyncio.Redis | None" = None, city: str = "city") -> None:
+        self._client, self._channel = client, f"onelot:{{{city}}}:bell"
+        self._waiting: dict[str, set[asyncio.Event]] = {}
+        self._rings: asyncio.Queue[str] = asyncio.Queue(maxsize=64)
+
+    def ring(self, journal: str) -> None:
+        """Wake those who wait here at once and let `publish` tell the others; never blocks, never fails."""
+        self.wake(journal)
+        with contextlib.suppress(asyncio.QueueFull):  # A full queue already says that something is new.
+            self._rings.put_nowait(journal)
+
+    def wake(self, journal: str) -> None:
+        for event in self._waiting.get(journal, ()):
+            event.set()
+
+    @contextlib.contextmanager
+    def listen(self, journal: str):  # type: ignore[no-untyped-def]  # yields an asyncio.Event that is set at every ring
+        event = asyncio.Event()
+        self._waiting.setdefault(journal, set()).add(event)
+        try:
+            yield event
+        finally:
+            self._waiting[journal].discard(event)
+
+    async def publish(self, done: Callable[[], None]) -> None:
+        """Pass rings on to the other processes; one second without Redis costs them one look."""
+        while True:
+            done()
+            try:
+                journal = await asyncio.wait_for(self._rings.get(), LOOK_SECONDS)
+            except TimeoutError:
+                continue
+            if self._client is not None:
+                with contextlib.suppress(RedisError, OSError, asyncio.TimeoutError):
+                    await self._client.publish(self._channel, journal)
+
+    async def hear(self, done: Callable[[], None]) -> None:
+        """Wake followers here for what other processes appended."""
+        if self._client is None:
+            return await _only_beat(done)
+        while True:
+            done()
+            try:
+                async with self._client.pubsub() as heard:
+                    await heard.subscribe(self._channel)
+                    while True:
+                        done()
+                        message = await heard.get_message(ignore_subscribe_messages=True, timeout=LOOK_SECONDS)
+                        if message is not None:
+                            self.wake(message["data"].decode())
+            except (TimeoutError, RedisError, OSError) as error:
+                log.warning("bell_deaf", error=type(error).__name__)
+                await asyncio.sleep(LOOK_SECONDS)
+
+
+async def _only_beat(done: Callable[[], None]) -> None:
+    while True:
+        done()
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+async def ring_heard(event: asyncio.Event, seconds: float = LOOK_SECONDS) -> None:
+    """Wait for a ring, at most `seconds`."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)
+    event.clear()

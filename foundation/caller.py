@@ -1,0 +1,26 @@
+"""Who is asking: filled from the identity house at the door, read by every other house as an id and rights."""
+
+import uuid
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """A right with its scope: `operator` of an operator, `staff` of an agency, `admin` of the city."""
+
+    role: str
+    scope: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    person: uuid.UUID
+    session: uuid.UUID
+    level: str = "L1"
+    roles: tuple[Role, ...] = ()
+
+    def scopes(self, role: str) -> frozenset[str]:
+        return frozenset(held.scope for held in self.roles if held.role == role)
+
+    def has(self, role: str) -> bool:
+        return any(held.role == role for held in self.roles)

@@ -1,0 +1,298 @@
+"""What devices said and what became true because of us, in the order of the story of one car.
+
+Readings and facts are msgspec structs, written as JSON into the two journals. A field may be added with a default;
+none is renamed or removed while an entry that carries it may still be read.
+"""
+
+import uuid
+from datetime import datetime
+from typing import ClassVar, Literal
+
+import msgspec
+
+SpotState = Literal["free", "occupied", "unknown", "out_of_order"]
+Direction = Literal["in", "out"]
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Common to all: `kind` is the name in the journal, `key` is what later entries wait behind when this one gets stuck."""
+
+    kind: ClassVar[str]
+
+    @property
+    def key(self) -> str:
+        raise AssertionError("every event says what it is about")
+
+
+class Reading(Event, frozen=True, kw_only=True):
+    """What a device said. `at` is corrected by the clock error known when it was stored, `raw_at` is the device's own."""
+
+    device: str
+    site: str
+    seq: int
+    at: datetime
+    raw_at: datetime
+    received_at: datetime
+    offset_s: int | None = None  # Added to raw_at to give at; None: no status taught us the clock.
+    no_clock: bool = False
+    id: bytes = b""  # The identity of the reading: device, spot or lane, raw at, content.
+
+
+class Vehicle(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a camera read of a vehicle; the plate only as token (equality) and seal (a month's key)."""
+
+    token: bytes
+    sealed: bytes
+    colour: str
+    confidence: float | None = None
+    type: str = "unknown"
+
+
+class SpotSeen(Reading, frozen=True, kw_only=True):
+    """A camera or sensor saw a spot."""
+
+    kind: ClassVar[str] = "spot"
+    spot: str
+    state: SpotState
+    vehicle: Vehicle | None = None
+    evidence: str = ""
+
+    @property
+    def key(self) -> str:
+        return self.spot
+
+
+class VehiclePassed(Reading, frozen=True, kw_only=True):
+    """A gate saw a vehicle pass."""
+
+    kind: ClassVar[str] = "passage"
+    lane: str
+    direction: Direction
+    vehicle: Vehicle | None = None
+    evidence: str = ""
+
+    @property
+    def key(self) -> str:
+        return self.site
+
+
+class VehiclesCounted(Reading, frozen=True, kw_only=True):
+    """A counter said how many are inside."""
+
+    kind: ClassVar[str] = "count"
+    occupied: int
+    capacity: int | None = None
+
+    @property
+    def key(self) -> str:
+        return self.site
+
+
+class DeviceHeard(Event, frozen=True, kw_only=True):
+    """The door heard a device, let it in or lost it. `connection` is which of its connections says so; lost ones of
+    an earlier connection say nothing about the device."""
+
+    kind: ClassVar[str] = "heard"
+    device: str
+    site: str
+    device_kind: str
+    spots: tuple[str, ...] | None = None  # Which spots it owns, when not all of its site.
+    connection: uuid.UUID
+    connected: bool
+    at: datetime
+
+    @property
+    def key(self) -> str:
+        return self.device
+
+
+class Fact(Event, frozen=True, kw_only=True):
+    """What became true because of us."""
+
+
+class SpotOfSite(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    id: str
+    lon: float
+    lat: float
+    spot_class: str = "standard"
+
+
+class SiteChanged(Fact, frozen=True, kw_only=True):
+    """A site was imported or changed; carries all of it, its spots included, so that a follower needs nothing else."""
+
+    kind: ClassVar[str] = "site_changed"
+    site: str
+    operator: str
+    type: str
+    counted_by: Literal["spots", "gates", "counter"]
+    capacity: int
+    tariff: str = ""
+    zone: str = ""
+    spots: tuple[SpotOfSite, ...] = ()
+
+    @property
+    def key(self) -> str:
+        return self.site
+
+
+class TariffPublished(Fact, frozen=True, kw_only=True):
+    kind: ClassVar[str] = "tariff_published"
+    code: str
+    version: int
+    sha256: str
+
+    @property
+    def key(self) -> str:
+        return self.code
+
+
+class PlateProved(Fact, frozen=True, kw_only=True):
+    """A person proved to hold a plate, from `since` on; whoever held it before is `taken_from`."""
+
+    kind: ClassVar[str] = "plate_proved"
+    plate_token: bytes
+    person: uuid.UUID
+    since: datetime
+    auto_pay: bool = True
+    taken_from: uuid.UUID | None = None
+
+    @property
+    def key(self) -> str:
+        return self.plate_token.hex()
+
+
+class PlateReleased(Fact, frozen=True, kw_only=True):
+    """A person gave up a proved plate."""
+
+    kind: ClassVar[str] = "plate_released"
+    plate_token: bytes
+    person: uuid.UUID
+    until: datetime
+
+    @property
+    def key(self) -> str:
+        return self.plate_token.hex()
+
+
+class SessionOpened(Fact, frozen=True, kw_only=True):
+    kind: ClassVar[str] = "session_opened"
+    session: uuid.UUID
+    site: str
+    spot: str = ""
+    entered_at: datetime
+    person: uuid.UUID | None = None
+
+    @property
+    def key(self) -> str:
+        return str(self.session)
+
+
+class SessionClosed(Fact, frozen=True, kw_only=True):
+    """A stay ended, or what we know of its end changed; `version` counts what we knew."""
+
+    kind: ClassVar[str] = "session_closed"
+    session: uuid.UUID
+    site: str
+    entered_at: datetime
+    left_at: datetime
+    version: int
+    certainty: Literal["sure", "doubtful"] = "sure"
+    person: uuid.UUID | None = None
+
+    @property
+    def key(self) -> str:
+        return str(self.session)
+
+
+class SessionVoided(Fact, frozen=True, kw_only=True):
+    """A stay turned out not to have been one."""
+
+    kind: ClassVar[str] = "session_voided"
+    session: uuid.UUID
+    site: str
+    person: uuid.UUID | None = None
+
+    @property
+    def key(self) -> str:
+        return str(self.session)
+
+
+class BillSettled(Fact, frozen=True, kw_only=True):
+    """A bill was issued or corrected: of `total`, `paid` was taken from the wallet and `owed` is a debt."""
+
+    kind: ClassVar[str] = "bill_settled"
+    bill: uuid.UUID
+    session: uuid.UUID
+    person: uuid.UUID | None = None
+    operator: str
+    version: int
+    total: int
+    paid: int
+    owed: int
+
+    @property
+    def key(self) -> str:
+        return str(self.session)
+
+
+class TopUpPaid(Fact, frozen=True, kw_only=True):
+    """The provider says that money for a wallet arrived."""
+
+    kind: ClassVar[str] = "topup_paid"
+    topup: uuid.UUID
+    person: uuid.UUID
+    amount: int
+
+    @property
+    def key(self) -> str:
+        return str(self.person)
+
+
+class DebtPaid(Fact, frozen=True, kw_only=True):
+    """A debt of a bill was paid after the stay."""
+
+    kind: ClassVar[str] = "debt_paid"
+    bill: uuid.UUID
+    session: uuid.UUID
+    payer: uuid.UUID
+    amount: int
+
+    @property
+    def key(self) -> str:
+        return str(self.session)
+
+
+READINGS: tuple[type[Event], ...] = (SpotSeen, VehiclePassed, VehiclesCounted, DeviceHeard)
+FACTS: tuple[type[Fact], ...] = (
+    SiteChanged,
+    TariffPublished,
+    PlateProved,
+    PlateReleased,
+    SessionOpened,
+    SessionClosed,
+    SessionVoided,
+    BillSettled,
+    TopUpPaid,
+    DebtPaid,
+)
+_KINDS: dict[str, type[Event]] = {event.kind: event for event in (*READINGS, *FACTS)}
+_DECODERS = {kind: msgspec.json.Decoder(event) for kind, event in _KINDS.items()}
+_encode = msgspec.json.Encoder().encode
+
+
+class Told(msgspec.Struct, frozen=True, gc=False):
+    """An event as the journal's columns."""
+
+    at: datetime
+    kind: str
+    key: str
+    body: str
+
+
+def told(event: Event, at: datetime) -> Told:
+    return Told(at, event.kind, event.key, _encode(event).decode())
+
+
+def decode(kind: str, body: str) -> Event:
+    """The event of a journal entry; an unknown kind is a newer program's and raises."""
+    return _DECODERS[kind].decode(body)

@@ -1,0 +1,197 @@
+"""Follow a journal: a named cursor and the effects of a batch move in one transaction, and what fails waits by its key."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal, Protocol
+
+import structlog
+from prometheus_client import Counter, Gauge
+
+from foundation import events, postgres, sql
+from foundation.bell import ring_heard
+from foundation.postgres import Database, Transaction
+
+log = structlog.get_logger()
+queries = sql.load("foundation")
+
+Journal = Literal["reading", "fact"]
+BATCH_MAX = 500
+LATE_COMMIT = timedelta(minutes=10)  # recorded_at may run behind position by as much as a transaction lasts; pruning allows for it.
+APPLIED = Counter("onelot_journal_applied_total", "Entries applied by a follower", ["follower"])
+STUCK = Gauge("onelot_journal_stuck", "Entries that a follower could not apply", ["follower"])
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    position: int
+    recorded_at: datetime
+    at: datetime
+    kind: str
+    key: str
+    body: str
+
+    @property
+    def event(self) -> events.Event:
+        return events.decode(self.kind, self.body)
+
+
+class Follower(Protocol):
+    """Somebody who acts on a journal. `apply` runs in the transaction that moves the cursor."""
+
+    name: str
+    journal: Journal
+    kinds: frozenset[str]
+
+    async def apply(self, tx: Transaction, entries: Sequence[Entry]) -> None: ...
+
+
+async def follow(database: Database, follower: Follower, done: Callable[[], None]) -> None:
+    """Apply the journal for ever; PostgreSQL away is waited for, never given up."""
+    with database.bell.listen(follower.journal) as rung:
+        while True:
+            try:
+                while await catch_up(database, follower):
+                    done()
+            except postgres.AWAY as error:
+                log.warning("follower_waits", follower=follower.name, error=type(error).__name__)
+                await asyncio.sleep(0.2)
+                continue
+            done()
+            await ring_heard(rung)
+
+
+async def catch_up(database: Database, follower: Follower, *, batch: int = BATCH_MAX) -> int:
+    """Apply the next batch; answers how many entries the cursor moved over, 0 when there is nothing new."""
+    began = time.monotonic()
+    try:
+        entries = await database.run(lambda tx: _batch(tx, follower, batch))
+    except postgres.AWAY:
+        raise
+    except Exception as error:
+        log.warning("batch_replayed", follower=follower.name, error=repr(error)[:300])
+        entries = await database.run(lambda tx: _one_by_one(tx, follower, batch))
+    if entries:
+        APPLIED.labels(follower.name).inc(entries)
+        log.debug("followed", follower=follower.name, entries=entries, ms=round(1000 * (time.monotonic() - began), 1))
+    return entries
+
+
+async def _batch(tx: Transaction, follower: Follower, batch: int) -> int:
+    entries = await _next(tx, follower, batch)
+    waiting = await _waiting_keys(tx, follower.name)
+    mine = [entry for entry in entries if entry.kind in follower.kinds]
+    if waiting and any(entry.key in waiting for entry in mine):
+        return await _apply_singly(tx, follower, entries, waiting)
+    if mine:
+        await follower.apply(tx, mine)
+    await _move(tx, follower.name, entries)
+    return len(entries)
+
+
+async def _one_by_one(tx: Transaction, follower: Follower, batch: int) -> int:
+    return await _apply_singly(tx, follower, await _next(tx, follower, batch), await _waiting_keys(tx, follower.name))
+
+
+async def _apply_singly(tx: Transaction, follower: Follower, entries: Sequence[Entry], waiting: set[str]) -> int:
+    """Each entry under a savepoint: the one that fails is put aside with its error, and its key waits behind it."""
+    for entry in entries:
+        if entry.kind not in follower.kinds:
+            continue
+        error = "" if entry.key in waiting else await _try(tx, follower, entry)
+        if error is not None:
+            waiting.add(entry.key)
+            await tx.execute(queries.put_aside, follower.name, entry.position, entry.key, entry.kind, entry.at, entry.body, error)
+            STUCK.labels(follower.name).inc()
+    await _move(tx, follower.name, entries)
+    return len(entries)
+
+
+async def _try(tx: Transaction, follower: Follower, entry: Entry) -> str | None:
+    """What went wrong, or None. A deadlock or a lost connection is not the entry's fault and goes up."""
+    try:
+        async with tx.savepoint():
+            await follower.apply(tx, [entry])
+    except (*postgres.RETRIED, *postgres.AWAY):
+        raise
+    except Exception as error:
+        log.error("entry_stuck", follower=follower.name, position=entry.position, kind=entry.kind, error=repr(error)[:300])
+        return repr(error)[:2000]
+    return None
+
+
+async def _next(tx: Transaction, follower: Follower, batch: int) -> list[Entry]:
+    await tx.execute(queries.make_cursor, follower.name)
+    cursor = await tx.row(queries.lock_cursor, follower.name)
+    if cursor is None:  # Another run of this follower has it; one at a time is what the lock is for.
+        return []
+    return await read(tx, follower.journal, cursor["position"], cursor["recorded_at"], batch)
+
+
+async def read(tx: Transaction, journal: Journal, after: int, since: datetime, limit: int = BATCH_MAX) -> list[Entry]:
+    """Entries after a position; `since` lets PostgreSQL leave old partitions alone."""
+    floor = since - LATE_COMMIT if since.year > 1 else since
+    rows = await tx.fetch(queries.read_readings if journal == "reading" else queries.read_facts, after, floor, limit)
+    return [Entry(*row) for row in rows]
+
+
+async def newest(tx: Transaction, journal: Journal) -> tuple[int, datetime]:
+    """Position and time of the newest entry: where somebody who has just read the present goes on from."""
+    row = await tx.row(queries.newest_reading if journal == "reading" else queries.newest_fact)
+    return (row["position"], row["recorded_at"]) if row else (0, datetime(1, 1, 1, tzinfo=UTC))
+
+
+async def _move(tx: Transaction, name: str, entries: Sequence[Entry]) -> None:
+    if entries:
+        await tx.execute(queries.move_cursor, name, entries[-1].position, entries[-1].recorded_at)
+
+
+async def _waiting_keys(tx: Transaction, name: str) -> set[str]:
+    return {row["key"] for row in await tx.fetch(queries.stuck_keys, name)}
+
+
+async def stuck(database: Database) -> list[postgres.Record]:
+    return await database.fetch(queries.list_stuck)
+
+
+async def retry_stuck(database: Database, follower: Follower, key: str) -> int:
+    """Apply what waits for a key again, in order, all or nothing; answers how many entries went through."""
+
+    async def work(tx: Transaction) -> int:
+        rows = sorted(await tx.fetch(queries.take_stuck, follower.name, key), key=lambda row: row["position"])
+        entries = [Entry(row["position"], row["since"], row["at"], row["kind"], row["key"], row["body"]) for row in rows]
+        for entry in entries:
+            await follower.apply(tx, [entry])
+        return len(entries)
+
+    return await database.run(work)
+
+
+async def drop_stuck(database: Database, follower: str, position: int) -> bool:
+    """Give an entry up; what waited behind it is left to `retry_stuck`."""
+    return await database.value(queries.drop_stuck, follower, position) is not None
+
+
+async def keep_partitions(database: Database, done: Callable[[], None], *, reading_days: int = 90, seen_days: int = 5) -> None:
+    """Make the days ahead and drop the days behind, each hour."""
+    while True:
+        try:
+            await prepare(database, reading_days=reading_days, seen_days=seen_days)
+        except postgres.AWAY as error:
+            log.warning("partitions_wait", error=type(error).__name__)
+            await asyncio.sleep(1)
+            continue
+        for _ in range(3600):
+            done()
+            await asyncio.sleep(1)
+
+
+async def prepare(database: Database, *, reading_days: int = 90, seen_days: int = 5) -> None:
+    """Partitions from yesterday to three days ahead; must have run before anything is appended."""
+    today = datetime.now(UTC).date()
+    async with database.transaction() as tx:
+        await tx.execute(queries.make_partitions, today, 3)
+    async with database.transaction() as tx:
+        await tx.execute(queries.drop_old_partitions, today, reading_days, seen_days)

@@ -1,0 +1,158 @@
+-- The two journals, who may write them, and what following them leaves behind.
+CREATE SCHEMA IF NOT EXISTS journal;
+
+CREATE SEQUENCE journal.reading_position;
+CREATE SEQUENCE journal.fact_position;
+
+-- What devices said. `at` is the corrected instant, `key` is what waits when a reading gets stuck.
+CREATE TABLE journal.reading (
+  position    bigint      NOT NULL,
+  recorded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  at          timestamptz NOT NULL,
+  kind        text        NOT NULL,
+  key         text        NOT NULL,
+  body        json        NOT NULL,
+  PRIMARY KEY (position, recorded_at)
+) PARTITION BY RANGE (recorded_at);
+
+-- What became true because of us; appended in the transaction that makes it true, so it is the outbox too.
+CREATE TABLE journal.fact (
+  position    bigint      NOT NULL,
+  recorded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  at          timestamptz NOT NULL,
+  kind        text        NOT NULL,
+  key         text        NOT NULL,
+  body        json        NOT NULL,
+  PRIMARY KEY (position, recorded_at)
+) PARTITION BY RANGE (recorded_at);
+
+-- Once only: the day is that of the device's own clock; clocks that were never set share one day.
+CREATE TABLE journal.reading_seen (
+  day date  NOT NULL,
+  key bytea NOT NULL,
+  PRIMARY KEY (day, key)
+) PARTITION BY RANGE (day);
+CREATE TABLE journal.reading_seen_odd (
+  recorded_on date NOT NULL DEFAULT current_date,
+  day date NOT NULL,
+  key bytea NOT NULL,
+  PRIMARY KEY (day, key)
+);
+
+CREATE TABLE journal.cursor (
+  follower    text        PRIMARY KEY,
+  position    bigint      NOT NULL DEFAULT 0,
+  recorded_at timestamptz NOT NULL DEFAULT '-infinity'
+);
+
+-- What a follower could not apply. Later entries of the same key wait behind it (error is then empty).
+CREATE TABLE journal.stuck (
+  follower text        NOT NULL,
+  position bigint      NOT NULL,
+  key      text        NOT NULL,
+  kind     text        NOT NULL,
+  at       timestamptz NOT NULL,
+  body     json        NOT NULL,
+  error    text        NOT NULL,
+  since    timestamptz NOT NULL DEFAULT clock_timestamp(),
+  PRIMARY KEY (follower, position)
+);
+CREATE INDEX stuck_key ON journal.stuck (follower, key);
+
+-- The first answer of every write that took an Idempotency-Key, kept for ever in the transaction of its effect.
+CREATE TABLE journal.idempotency (
+  caller text        NOT NULL,
+  route  text        NOT NULL,
+  key    text        NOT NULL,
+  digest bytea       NOT NULL,
+  status int         NOT NULL,
+  answer json        NOT NULL,
+  at     timestamptz NOT NULL DEFAULT clock_timestamp(),
+  PRIMARY KEY (caller, route, key)
+);
+
+-- Order of position is order of commit: the lock is taken as the last act before COMMIT and held through it.
+CREATE FUNCTION journal.append_facts(p_at timestamptz[], p_kind text[], p_key text[], p_body text[])
+RETURNS bigint LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
+DECLARE last bigint;
+BEGIN
+  PERFORM pg_advisory_xact_lock(71001);
+  WITH written AS (
+    INSERT INTO journal.fact (position, at, kind, key, body)
+    SELECT nextval('journal.fact_position'), f.at, f.kind, f.key, f.body::json
+      FROM unnest(p_at, p_kind, p_key, p_body) WITH ORDINALITY AS f(at, kind, key, body, n) ORDER BY n
+    RETURNING position)
+  SELECT max(position) INTO last FROM written;
+  RETURN last;
+END $$;
+
+-- Readings that nobody has told before are appended; the others are seen already. Keys are sorted, or two doors deadlock.
+CREATE FUNCTION journal.append_readings(p_day date[], p_seen bytea[], p_at timestamptz[], p_kind text[], p_key text[], p_body text[])
+RETURNS TABLE (stored bigint, last bigint) LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
+DECLARE fresh bytea[];
+BEGIN
+  WITH usual AS (
+    INSERT INTO journal.reading_seen (day, key)
+    SELECT s.day, s.key FROM unnest(p_day, p_seen) AS s(day, key) WHERE s.day >= '2020-01-01' ORDER BY s.day, s.key
+    ON CONFLICT DO NOTHING RETURNING key),
+  odd AS (
+    INSERT INTO journal.reading_seen_odd (day, key)
+    SELECT s.day, s.key FROM unnest(p_day, p_seen) AS s(day, key) WHERE s.day < '2020-01-01' ORDER BY s.day, s.key
+    ON CONFLICT DO NOTHING RETURNING key)
+  SELECT array_agg(u.key) INTO fresh FROM (SELECT key FROM usual UNION ALL SELECT key FROM odd) u;
+  IF fresh IS NULL THEN
+    RETURN QUERY SELECT 0::bigint, NULL::bigint;
+    RETURN;
+  END IF;
+  PERFORM pg_advisory_xact_lock(71002);
+  RETURN QUERY WITH written AS (
+    INSERT INTO journal.reading (position, at, kind, key, body)
+    SELECT nextval('journal.reading_position'), r.at, r.kind, r.key, r.body::json
+      FROM unnest(p_seen, p_at, p_kind, p_key, p_body) WITH ORDINALITY AS r(seen, at, kind, key, body, n)
+     WHERE cardinality(fresh) = cardinality(p_seen) OR r.seen = ANY (fresh)
+     ORDER BY n
+    RETURNING position)
+  SELECT count(*), max(position) FROM written;
+END $$;
+
+-- Partitions are made ahead, by whoever writes, outside of transactions that append.
+CREATE FUNCTION journal.make_partitions(p_today date, p_days int)
+RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = journal, pg_temp AS $$
+DECLARE d date; name text;
+BEGIN
+  PERFORM pg_advisory_xact_lock(71003);
+  FOR d IN SELECT generate_series(p_today - 5, p_today + p_days, interval '1 day')::date LOOP
+    name := 'reading_seen_' || to_char(d, 'YYYYMMDD');
+    IF to_regclass('journal.' || name) IS NULL THEN
+      EXECUTE format('CREATE TABLE journal.%I PARTITION OF journal.reading_seen FOR VALUES FROM (%L) TO (%L)', name, d, d + 1);
+    END IF;
+    CONTINUE WHEN d < p_today - 1;
+    name := 'reading_' || to_char(d, 'YYYYMMDD');
+    IF to_regclass('journal.' || name) IS NULL THEN
+      EXECUTE format('CREATE TABLE journal.%I PARTITION OF journal.reading FOR VALUES FROM (%L) TO (%L)',
+                     name, d::timestamp AT TIME ZONE 'UTC', (d + 1)::timestamp AT TIME ZONE 'UTC');
+    END IF;
+  END LOOP;
+  FOR d IN SELECT generate_series(date_trunc('month', p_today - 1), date_trunc('month', p_today + p_days), interval '1 month')::date LOOP
+    name := 'fact_' || to_char(d, 'YYYYMM');
+    IF to_regclass('journal.' || name) IS NULL THEN
+      EXECUTE format('CREATE TABLE journal.%I PARTITION OF journal.fact FOR VALUES FROM (%L) TO (%L)',
+                     name, d::timestamp AT TIME ZONE 'UTC', (d + interval '1 month')::timestamp AT TIME ZONE 'UTC');
+    END IF;
+  END LOOP;
+END $$;
+
+CREATE FUNCTION journal.drop_old_partitions(p_today date, p_reading_days int, p_seen_days int)
+RETURNS int LANGUAGE plpgsql SECURITY DEFINER SET search_path = journal, pg_temp AS $$
+DECLARE t record; dropped int := 0;
+BEGIN
+  FOR t IN SELECT c.relname name FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace
+            WHERE s.nspname = 'journal' AND c.relkind = 'r' AND c.relispartition
+              AND ((c.relname ~ '^reading_\d{8}$' AND to_date(right(c.relname, 8), 'YYYYMMDD') < p_today - p_reading_days)
+                OR (c.relname ~ '^reading_seen_\d{8}$' AND to_date(right(c.relname, 8), 'YYYYMMDD') < p_today - p_seen_days)) LOOP
+    EXECUTE format('DROP TABLE journal.%I', t.name);
+    dropped := dropped + 1;
+  END LOOP;
+  DELETE FROM journal.reading_seen_odd WHERE recorded_on < p_today - p_seen_days;
+  RETURN dropped;
+END $$;

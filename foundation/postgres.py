@@ -1,0 +1,162 @@
+"""The one door to PostgreSQL: a pool, and transactions that append what they told just before they commit."""
+
+import asyncio
+import contextlib
+import json
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from datetime import datetime
+from typing import Any, Protocol, TypeVar, cast
+
+import asyncpg
+import structlog
+
+from foundation import events
+from foundation.bell import Bell
+from foundation.sql import Query
+
+log = structlog.get_logger()
+
+Answer = TypeVar("Answer")
+
+
+class Record(Protocol):
+    """A row: columns by name or by place."""
+
+    def __getitem__(self, column: str | int) -> Any: ...
+    def __iter__(self) -> Iterator[Any]: ...
+
+
+APP_ROLE = "onelot_app"  # What the application may do: everything but DDL and writing a balance.
+RETRIES_MAX = 8
+RETRIED = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+AWAY = (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.CannotConnectNowError, asyncpg.TooManyConnectionsError)
+UniqueViolation = asyncpg.UniqueViolationError
+CheckViolation = asyncpg.CheckViolationError
+Refused = asyncpg.PostgresError
+LockNotAvailable = asyncpg.LockNotAvailableError
+
+
+class Transaction:
+    """An open transaction: named queries in, told facts out with their positions as its last act."""
+
+    def __init__(self, connection: "asyncpg.Connection") -> None:
+        self.connection = connection
+        self._told: list[events.Told] = []
+        self.rings: set[str] = set()
+        self.after_commit: list[Callable[[], None]] = []
+
+    async def fetch(self, query: Query, *values: object) -> list[Record]:
+        return cast(list[Record], await self.connection.fetch(query.text, *values))
+
+    async def row(self, query: Query, *values: object) -> Record | None:
+        return cast(Record | None, await self.connection.fetchrow(query.text, *values))
+
+    async def value(self, query: Query, *values: object) -> Any:  # whatever the query's one column holds
+        return await self.connection.fetchval(query.text, *values)
+
+    async def execute(self, query: Query, *values: object) -> str:
+        return cast(str, await self.connection.execute(query.text, *values))
+
+    async def execute_many(self, query: Query, rows: Sequence[Sequence[object]]) -> None:
+        await self.connection.executemany(query.text, rows)
+
+    def tell(self, *facts: events.Fact, at: datetime) -> None:
+        """Facts that become true when this transaction commits; `at` is city time."""
+        self._told += [events.told(fact, at) for fact in facts]
+
+    @contextlib.asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
+        """What fails inside is undone, its facts too; what was before stays."""
+        told = len(self._told)
+        try:
+            async with self.connection.transaction():
+                yield
+        except BaseException:
+            del self._told[told:]
+            raise
+
+    async def flush(self) -> None:
+        """Append what was told. The lock on positions is taken here, as late as can be."""
+        if self._told:
+            told, self._told = self._told, []
+            columns = ([one.at for one in told], [one.kind for one in told], [one.key for one in told], [one.body for one in told])
+            await self.connection.fetchval("SELECT journal.append_facts($1, $2, $3, $4)", *columns)
+            self.rings.add("fact")
+
+
+class Database:
+    """A pool of connections, and the bell that is rung after a commit that appended."""
+
+    def __init__(self, pool: "asyncpg.Pool", bell: Bell) -> None:
+        self.pool, self.bell = pool, bell
+
+    @contextlib.asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Transaction]:
+        async with self.pool.acquire() as connection:
+            async with connection.transaction():
+                tx = Transaction(connection)
+                yield tx
+                await tx.flush()
+            for journal in tx.rings:
+                self.bell.ring(journal)
+            for act in tx.after_commit:
+                act()
+
+    @contextlib.asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Transaction]:
+        """Read-only, all of one instant."""
+        async with self.pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+            yield Transaction(connection)
+
+    async def run(self, work: Callable[[Transaction], Awaitable[Answer]]) -> Answer:
+        """`work` in a transaction of its own, tried again when PostgreSQL chose it as the victim of a deadlock."""
+        for attempt in range(RETRIES_MAX):
+            try:
+                async with self.transaction() as tx:
+                    return await work(tx)
+            except RETRIED as error:
+                if attempt == RETRIES_MAX - 1:
+                    raise
+                log.info("transaction_retried", error=type(error).__name__, attempt=attempt)
+                await asyncio.sleep(random.uniform(0, 0.01) * 2**attempt)
+        raise AssertionError("unreachable: the last attempt raises")
+
+    async def fetch(self, query: Query, *values: object) -> list[Record]:
+        async with self.pool.acquire() as connection:
+            return cast(list[Record], await connection.fetch(query.text, *values))
+
+    async def row(self, query: Query, *values: object) -> Record | None:
+        async with self.pool.acquire() as connection:
+            return cast(Record | None, await connection.fetchrow(query.text, *values))
+
+    async def value(self, query: Query, *values: object) -> Any:  # whatever the query's one column holds
+        async with self.pool.acquire() as connection:
+            return await connection.fetchval(query.text, *values)
+
+
+async def _set_up(connection: "asyncpg.Connection") -> None:
+    await connection.set_type_codec("json", encoder=str, decoder=str, schema="pg_catalog")
+    await connection.set_type_codec("jsonb", encoder=str, decoder=json.loads, schema="pg_catalog")
+
+
+@contextlib.asynccontextmanager
+async def connect(url: str, *, bell: Bell | None = None, size: int = 10, role: str | None = APP_ROLE) -> AsyncIterator[Database]:
+    """A database for as long as the block runs; closing is bounded, since a lost waiter must not hold a shutdown."""
+    settings = {"application_name": "onelot", "idle_in_transaction_session_timeout": "5000", "timezone": "UTC"} | (
+        {"role": role} if role else {}
+    )
+    pool = await asyncpg.create_pool(url, min_size=1, max_size=size, init=_set_up, server_settings=settings, command_timeout=60)
+    try:
+        yield Database(pool, bell or Bell())
+    finally:
+        try:
+            async with asyncio.timeout(5):
+                await pool.close()
+        except TimeoutError:
+            pool.terminate()
+
+
+async def connection(url: str) -> "asyncpg.Connection":
+    """A single connection as the owner: for migrations and maintenance."""
+    return await asyncpg.connect(url, server_settings={"application_name": "onelot-owner", "timezone": "UTC"})

@@ -1,0 +1,1 @@
+"""One login and the city services behind it."""

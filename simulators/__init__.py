@@ -1,0 +1,1 @@
+"""Strangers that speak only MQTT and HTTP."""
