@@ -135,6 +135,18 @@ class SiteChanged(Fact, frozen=True, kw_only=True):
         return self.site
 
 
+class DeviceAdded(Fact, frozen=True, kw_only=True):
+    """A device may speak from now on, or has a new secret."""
+
+    kind: ClassVar[str] = "device_added"
+    device: str
+    site: str
+
+    @property
+    def key(self) -> str:
+        return self.device
+
+
 class TariffPublished(Fact, frozen=True, kw_only=True):
     kind: ClassVar[str] = "tariff_published"
     code: str
@@ -265,6 +277,7 @@ class DebtPaid(Fact, frozen=True, kw_only=True):
 READINGS: tuple[type[Event], ...] = (SpotSeen, VehiclePassed, VehiclesCounted, DeviceHeard)
 FACTS: tuple[type[Fact], ...] = (
     SiteChanged,
+    DeviceAdded,
     TariffPublished,
     PlateProved,
     PlateReleased,

@@ -5,7 +5,7 @@ import contextlib
 import json
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar, cast
 
 import asyncpg
@@ -28,6 +28,7 @@ class Record(Protocol):
 
 
 APP_ROLE = "onelot_app"  # What the application may do: everything but DDL and writing a balance.
+BEGINNING = datetime(1, 1, 1, tzinfo=UTC)  # Before everything that was ever recorded.
 RETRIES_MAX = 8
 RETRIED = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 AWAY = (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.CannotConnectNowError, asyncpg.TooManyConnectionsError)

@@ -109,7 +109,8 @@ BEGIN
     INSERT INTO journal.reading (position, at, kind, key, body)
     SELECT nextval('journal.reading_position'), r.at, r.kind, r.key, r.body::json
       FROM unnest(p_seen, p_at, p_kind, p_key, p_body) WITH ORDINALITY AS r(seen, at, kind, key, body, n)
-     WHERE cardinality(fresh) = cardinality(p_seen) OR r.seen = ANY (fresh)
+     WHERE cardinality(fresh) = cardinality(p_seen)
+        OR (r.seen = ANY (fresh) AND NOT EXISTS (SELECT 1 FROM unnest(p_seen) WITH ORDINALITY AS e(seen, n) WHERE e.seen = r.seen AND e.n < r.n))
      ORDER BY n
     RETURNING position)
   SELECT count(*), max(position) FROM written;

@@ -1,0 +1,317 @@
+"""Bytes of a device to readings, or to a refusal that names the field: pure, so that every byte string can be tried."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Literal, TypeVar
+
+import msgspec
+
+from foundation import plates, seal
+from foundation.clock import whole_seconds
+from foundation.events import Reading, SpotSeen, SpotState, Vehicle, VehiclePassed, VehiclesCounted
+
+PAYLOAD_BYTES_MAX = 256 * 1024
+READINGS_MAX = 200
+AGE_MAX = timedelta(hours=72)
+AHEAD_MAX = timedelta(minutes=2)
+CLOCK_SET_YEAR = 2020  # An earlier year is a clock that was never set, not an old reading.
+
+Reason = Literal["not_json", "schema", "topic", "unknown_spot", "unknown_lane", "not_your_spot", "too_old", "in_future", "too_large"]
+Kind = Literal["spots", "passage", "count", "status"]
+SPEAKS: Mapping[str, frozenset[str]] = {
+    "camera": frozenset({"spots", "status"}),
+    "gate": frozenset({"passage", "status"}),
+    "counter": frozenset({"count", "status"}),
+}
+
+Seq = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
+At = Annotated[datetime, msgspec.Meta(tz=True)]
+Short = Annotated[str, msgspec.Meta(max_length=64, pattern=r"^[^\x00-\x1f]*$")]
+Text = Annotated[str, msgspec.Meta(max_length=200, pattern=r"^[^\x00-\x1f]*$")]
+Share = Annotated[float, msgspec.Meta(ge=0, le=1)]
+Colour = Literal["blue", "yellow", "green", "yellow_green", "white", "black", "other"]
+VehicleType = Literal["small", "large", "motorcycle", "unknown"]
+Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
+
+
+class SpotSaid(msgspec.Struct, frozen=True, gc=False):
+    spot: Short
+    at: At
+    state: SpotState
+    plate: Short | None = None
+    plate_colour: Colour | None = None
+    plate_confidence: Share | None = None
+    vehicle_type: VehicleType | None = None
+    evidence: Text | None = None
+
+
+class SpotsSaid(msgspec.Struct, frozen=True, gc=False):
+    seq: Seq
+    spots: Annotated[list[SpotSaid], msgspec.Meta(min_length=1, max_length=READINGS_MAX)]
+    sent: At | None = None
+
+
+class SpotsLoose(msgspec.Struct, frozen=True, gc=False):
+    """The same with each reading undecoded, so that the good ones beside a bad one are taken."""
+
+    seq: Seq
+    spots: Annotated[list[msgspec.Raw], msgspec.Meta(min_length=1, max_length=READINGS_MAX)]
+    sent: At | None = None
+
+
+class PassageSaid(msgspec.Struct, frozen=True, gc=False):
+    seq: Seq
+    at: At
+    lane: Short
+    direction: Literal["in", "out"]
+    plate: Short | None = None
+    plate_colour: Colour | None = None
+    plate_confidence: Share | None = None
+    vehicle_type: VehicleType | None = None
+    evidence: Text | None = None
+    sent: At | None = None
+
+
+class CountSaid(msgspec.Struct, frozen=True, gc=False):
+    seq: Seq
+    at: At
+    occupied: Count
+    capacity: Count | None = None
+    sent: At | None = None
+
+
+class StatusSaid(msgspec.Struct, frozen=True, gc=False):
+    at: At
+    online: bool = True
+    firmware: Text = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """Who may speak of what: from the registry."""
+
+    id: str
+    site: str
+    kind: str
+    lanes: frozenset[str]
+    spots: frozenset[str] | None
+    secret_hash: bytes
+    spots_listed: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    reason: Reason
+    detail: str
+
+
+@dataclass(slots=True)
+class Decoded:
+    """What one message came to: readings to store, and what of it was refused."""
+
+    readings: list[Reading] = field(default_factory=list)
+    refused: list[Refusal] = field(default_factory=list)
+    status: StatusSaid | None = None
+    seq: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What the decoder must know about the city; all of it in memory."""
+
+    site_of_spot: Mapping[str, str]
+    owner_of_spot: Callable[[str], str | None]
+    keys: seal.Keys
+
+
+class Refused(Exception):
+    """A message or reading that cannot be taken."""
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(detail)
+        self.refusal = Refusal(reason, detail)
+
+
+Said = TypeVar("Said")
+
+_spots = msgspec.json.Decoder(SpotsSaid)
+_loose = msgspec.json.Decoder(SpotsLoose)
+_spot = msgspec.json.Decoder(SpotSaid)
+_passage = msgspec.json.Decoder(PassageSaid)
+_count = msgspec.json.Decoder(CountSaid)
+_status = msgspec.json.Decoder(StatusSaid)
+_content = msgspec.json.Encoder().encode
+
+
+def decode_message(device: Device, kind: str, payload: bytes, *, world: World, received_at: datetime, offset_s: int | None) -> Decoded:
+    """Decode one message of a device. `offset_s` corrects its clock; nothing here ever raises for what a device says."""
+    try:
+        if kind not in SPEAKS[device.kind]:
+            raise Refused("topic", f"a {device.kind} does not say {kind}")
+        if len(payload) > PAYLOAD_BYTES_MAX:
+            raise Refused("too_large", f"{len(payload)} bytes; {PAYLOAD_BYTES_MAX} are allowed")
+        return _TAKE[kind](_Heard(device, world, received_at, offset_s), payload)
+    except Refused as refused:
+        return Decoded(refused=[refused.refusal])
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """The circumstances of one message."""
+
+    device: Device
+    world: World
+    received_at: datetime
+    offset_s: int | None
+
+
+def _take_spots(heard: _Heard, payload: bytes) -> Decoded:
+    try:
+        said = _spots.decode(payload)
+    except msgspec.ValidationError:
+        return _take_loose_spots(heard, payload)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Refused("not_json", str(error)) from None
+    decoded = Decoded(seq=said.seq)
+    for number, spot in enumerate(said.spots):
+        _add_spot(decoded, heard, said.seq, spot, number)
+    return decoded
+
+
+def _take_loose_spots(heard: _Heard, payload: bytes) -> Decoded:
+    said = _read(_loose, payload)
+    decoded = Decoded(seq=said.seq)
+    for number, raw in enumerate(said.spots):
+        try:
+            _add_spot(decoded, heard, said.seq, _read(_spot, bytes(raw)), number)
+        except Refused as refused:
+            decoded.refused.append(Refusal(refused.refusal.reason, f"spots[{number}]: {refused.refusal.detail}"))
+    return decoded
+
+
+def _add_spot(decoded: Decoded, heard: _Heard, seq: int, said: SpotSaid, number: int) -> None:
+    try:
+        decoded.readings.append(_spot_seen(heard, seq, said))
+    except Refused as refused:
+        decoded.refused.append(Refusal(refused.refusal.reason, f"spots[{number}]: {refused.refusal.detail}"))
+
+
+def _spot_seen(heard: _Heard, seq: int, said: SpotSaid) -> SpotSeen:
+    site = heard.world.site_of_spot.get(said.spot)
+    if site is None:
+        raise Refused("unknown_spot", f"spot: no spot {said.spot}")
+    if site != heard.device.site or not _owns(heard, said.spot):
+        raise Refused("not_your_spot", f"spot: {said.spot} is another device's")
+    at, no_clock = _instant(heard, said.at)
+    return SpotSeen(
+        device=heard.device.id, site=site, seq=seq, at=at, raw_at=said.at.astimezone(UTC), received_at=heard.received_at,
+        offset_s=heard.offset_s, no_clock=no_clock, id=seal.digest(heard.device.id.encode(), _content(said)),
+        spot=said.spot, state=said.state, vehicle=_vehicle(heard, said), evidence=said.evidence or "",
+    )  # fmt: skip
+
+
+def _owns(heard: _Heard, spot: str) -> bool:
+    if heard.device.spots is not None:
+        return spot in heard.device.spots
+    owner = heard.world.owner_of_spot(spot)
+    return owner is None or owner == heard.device.id
+
+
+def _take_passage(heard: _Heard, payload: bytes) -> Decoded:
+    said = _read(_passage, payload)
+    if said.lane not in heard.device.lanes:
+        raise Refused("unknown_lane", f"lane: {heard.device.id} has no lane {said.lane}")
+    at, no_clock = _instant(heard, said.at)
+    passed = VehiclePassed(
+        device=heard.device.id, site=heard.device.site, seq=said.seq, at=at, raw_at=said.at.astimezone(UTC), received_at=heard.received_at,
+        offset_s=heard.offset_s, no_clock=no_clock, id=seal.digest(heard.device.id.encode(), _content(_without_seq(said))),
+        lane=said.lane, direction=said.direction, vehicle=_vehicle(heard, said), evidence=said.evidence or "",
+    )  # fmt: skip
+    return Decoded([passed], seq=said.seq)
+
+
+def _without_seq(said: PassageSaid) -> PassageSaid:
+    """`seq` is not content: a gate that restarted says the same passage under another number."""
+    return msgspec.structs.replace(said, seq=0, sent=None)
+
+
+def _take_count(heard: _Heard, payload: bytes) -> Decoded:
+    said = _read(_count, payload)
+    at, no_clock = _instant(heard, said.at)
+    content = _content(msgspec.structs.replace(said, seq=0, sent=None))
+    counted = VehiclesCounted(
+        device=heard.device.id, site=heard.device.site, seq=said.seq, at=at, raw_at=said.at.astimezone(UTC), received_at=heard.received_at,
+        offset_s=heard.offset_s, no_clock=no_clock, id=seal.digest(heard.device.id.encode(), content),
+        occupied=said.occupied, capacity=said.capacity,
+    )  # fmt: skip
+    return Decoded([counted], seq=said.seq)
+
+
+def _take_status(heard: _Heard, payload: bytes) -> Decoded:
+    return Decoded(status=_read(_status, payload))
+
+
+_TAKE: Mapping[str, Callable[[_Heard, bytes], Decoded]] = {
+    "spots": _take_spots,
+    "passage": _take_passage,
+    "count": _take_count,
+    "status": _take_status,
+}
+
+
+def _read(decoder: "msgspec.json.Decoder[Said]", payload: bytes) -> Said:
+    """Raises Refused: not JSON at all, or JSON of another shape, with the field."""
+    try:
+        return decoder.decode(payload)
+    except msgspec.ValidationError as error:
+        raise Refused("schema", str(error).replace("`$.", "`")) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Refused("not_json", str(error)) from None
+
+
+def _instant(heard: _Heard, raw: datetime) -> tuple[datetime, bool]:
+    """The corrected instant in UTC, and whether the device has no clock. Raises Refused."""
+    if 1970 <= raw.year < CLOCK_SET_YEAR:
+        return heard.received_at, True
+    if raw.year < 1970:
+        raise Refused("too_old", f"at: {raw.isoformat()} is before every clock")
+    if raw.year > heard.received_at.year + 50:  # Also keeps the arithmetic below inside what a datetime holds.
+        raise Refused("in_future", f"at: {raw.isoformat()} is ahead of the city's clock")
+    at = raw.astimezone(UTC) + timedelta(seconds=heard.offset_s or 0)
+    if at > heard.received_at + AHEAD_MAX:
+        raise Refused("in_future", f"at: {raw.isoformat()} is ahead of the city's clock by more than {AHEAD_MAX}")
+    if at < heard.received_at - AGE_MAX:
+        raise Refused("too_old", f"at: {raw.isoformat()} is older than {AGE_MAX}")
+    return at, False
+
+
+def clock_error(said: StatusSaid, received_at: datetime) -> float | None:
+    """Seconds by which the device's clock is behind, as this status shows it; nothing from a clock that was never set."""
+    if not CLOCK_SET_YEAR <= said.at.year <= received_at.year + 50:
+        return None
+    return (received_at - said.at.astimezone(UTC)).total_seconds()
+
+
+def _vehicle(heard: _Heard, said: SpotSaid | PassageSaid) -> Vehicle | None:
+    """The vehicle as token and seal. A text that is no plate keeps its seal for the operator and has no token: nobody is charged by it."""
+    if not said.plate:
+        return None
+    colour = said.plate_colour or ""
+    plate = plates.normal_plate(said.plate)
+    colour = plates.colour_of(plate, colour)
+    token = b"" if plates.plate_fault(plate, colour) else heard.world.keys.token("plate", plate, colour)
+    return Vehicle(
+        token=token,
+        sealed=heard.world.keys.seal(plate if plate == said.plate else f"{plate}\x1f{said.plate}", heard.received_at),
+        colour=colour,
+        confidence=said.plate_confidence,
+        type=said.vehicle_type or "unknown",
+    )
+
+
+def seen_day(reading: Reading) -> datetime:
+    """The day of the once-only key: the raw one, or one day for all clocks that were never set or are days off."""
+    raw = whole_seconds(reading.raw_at)
+    near = reading.received_at - timedelta(days=4) <= raw <= reading.received_at + timedelta(days=2)
+    return raw if near else datetime(1970, 1, 1, tzinfo=UTC)

@@ -1,0 +1,77 @@
+-- name: load_devices
+SELECT id, site, kind, lanes, spots, secret_hash FROM gateway.device WHERE removed_at IS NULL;
+
+-- name: load_device
+SELECT id, site, kind, lanes, spots, secret_hash FROM gateway.device WHERE id = $1 AND removed_at IS NULL;
+
+-- name: load_spots
+SELECT id, site FROM gateway.spot;
+
+-- name: sites_cursor -- how far the tables above know the facts
+SELECT position, recorded_at FROM journal.cursor WHERE follower = 'gateway.sites';
+
+-- name: add_device
+INSERT INTO gateway.device (id, site, kind, lanes, spots, secret_hash, added_at) VALUES ($1, $2, $3, $4, $5, $6, $7)
+ON CONFLICT (id) DO UPDATE SET site = $2, kind = $3, lanes = $4, spots = $5, secret_hash = $6, added_at = $7, removed_at = NULL;
+
+-- name: device_exists
+SELECT EXISTS (SELECT 1 FROM gateway.device WHERE id = $1 AND removed_at IS NULL);
+
+-- name: count_devices
+SELECT count(*) FROM gateway.device WHERE site = $1 AND kind = $2;
+
+-- name: spots_of_site
+SELECT id FROM gateway.spot WHERE site = $1;
+
+-- name: site_exists
+SELECT EXISTS (SELECT 1 FROM gateway.site WHERE id = $1);
+
+-- name: save_site
+INSERT INTO gateway.site (id, operator) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET operator = $2;
+
+-- name: save_spots
+INSERT INTO gateway.spot (id, site) SELECT unnest($1::text[]), $2 ON CONFLICT (id) DO UPDATE SET site = excluded.site;
+
+-- name: refuse
+INSERT INTO gateway.refused (received_at, device, site, topic, reason, detail, payload)
+SELECT * FROM unnest($1::timestamptz[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::bytea[]);
+
+-- name: list_refused -- newest first; the operator sees its own sites
+SELECT r.id, r.received_at, r.device, r.site, r.topic, r.reason, r.detail, r.payload FROM gateway.refused r
+ WHERE ($1::text[] IS NULL OR r.site IN (SELECT s.id FROM gateway.site s WHERE s.operator = ANY ($1)))
+   AND ($2::bigint IS NULL OR r.id < $2)
+ ORDER BY r.id DESC LIMIT $3;
+
+-- name: forget_refused
+DELETE FROM gateway.refused WHERE received_at < $1;
+
+-- name: note_unknown
+INSERT INTO gateway.unknown_device (username, address, reason, first_at, last_at) VALUES ($1, $2, $3, $4, $4)
+ON CONFLICT (username, address) DO UPDATE SET reason = $3, last_at = $4, tries = gateway.unknown_device.tries + 1;
+
+-- name: list_unknown
+SELECT username, address, reason, first_at, last_at, tries FROM gateway.unknown_device ORDER BY last_at DESC LIMIT $1;
+
+-- name: forget_unknown
+DELETE FROM gateway.unknown_device WHERE username = $1;
+
+-- name: trim_unknown -- strangers may not fill the disk: the newest thousand stay
+DELETE FROM gateway.unknown_device WHERE (username, address) IN (
+  SELECT username, address FROM gateway.unknown_device ORDER BY last_at DESC OFFSET 1000);
+
+-- name: save_health
+INSERT INTO gateway.device_health AS h (device, connected, heard_at, offset_s, firmware, readings, plates_read, plates_due, refused, seq_gaps, no_clock)
+SELECT * FROM unnest($1::text[], $2::boolean[], $3::timestamptz[], $4::int[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[])
+ON CONFLICT (device) DO UPDATE SET connected = excluded.connected, heard_at = greatest(h.heard_at, excluded.heard_at),
+  offset_s = coalesce(excluded.offset_s, h.offset_s), firmware = coalesce(nullif(excluded.firmware, ''), h.firmware),
+  readings = h.readings + excluded.readings, plates_read = h.plates_read + excluded.plates_read, plates_due = h.plates_due + excluded.plates_due,
+  refused = h.refused + excluded.refused, seq_gaps = h.seq_gaps + excluded.seq_gaps, no_clock = h.no_clock + excluded.no_clock;
+
+-- name: list_devices -- by id; the operator sees its own sites
+SELECT d.id, d.site, d.kind, d.lanes, h.connected, h.heard_at, h.offset_s, h.firmware, h.readings, h.plates_read, h.plates_due, h.refused, h.seq_gaps, h.no_clock
+  FROM gateway.device d JOIN gateway.site s ON s.id = d.site LEFT JOIN gateway.device_health h ON h.device = d.id
+ WHERE d.removed_at IS NULL AND ($1::text[] IS NULL OR s.operator = ANY ($1)) AND ($2::text IS NULL OR d.id > $2)
+ ORDER BY d.id LIMIT $3;
+
+-- name: operator_of_device
+SELECT s.operator, d.lanes FROM gateway.device d JOIN gateway.site s ON s.id = d.site WHERE d.id = $1 AND d.removed_at IS NULL;

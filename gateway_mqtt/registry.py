@@ -1,0 +1,109 @@
+"""Who may speak and of what, in memory: devices, spots and who owns them, kept fresh by the facts."""
+
+import asyncio
+import hashlib
+import hmac
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+import structlog
+
+from foundation import journal, postgres
+from foundation.bell import ring_heard
+from foundation.events import DeviceAdded, SiteChanged
+from foundation.journal import Entry, Journal
+from foundation.postgres import Database, Transaction
+from gateway_mqtt import store
+from gateway_mqtt.decode import Device
+
+log = structlog.get_logger()
+
+
+class SitesFollower:
+    """Keeps this house's own tables of sites and spots."""
+
+    name = "gateway.sites"
+    journal: Journal = "fact"
+    kinds = frozenset({SiteChanged.kind})
+
+    async def apply(self, tx: Transaction, entries: Sequence[Entry]) -> None:
+        for entry in entries:
+            fact = entry.event
+            assert isinstance(fact, SiteChanged)
+            await tx.execute(store.queries.save_site, fact.site, fact.operator)
+            await tx.execute(store.queries.save_spots, [spot.id for spot in fact.spots], fact.site)
+
+
+class Registry:
+    """Devices and spots as the facts say up to a position. A spot without a named owner belongs to whoever of its site spoke of it first."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.devices: dict[str, Device] = {}
+        self.site_of_spot: dict[str, str] = {}
+        self._owners: dict[str, str] = {}
+        self._position, self._recorded_at = 0, datetime.min
+        self._look = asyncio.Lock()
+
+    async def load(self) -> None:
+        async with self._database.snapshot() as tx:
+            cursor = await tx.row(store.queries.sites_cursor)
+            self._position, self._recorded_at = (cursor["position"], cursor["recorded_at"]) if cursor else (0, postgres.BEGINNING)
+            for row in await tx.fetch(store.queries.load_devices):
+                self._add(store.device_of(row))
+            self.site_of_spot = {row["id"]: row["site"] for row in await tx.fetch(store.queries.load_spots)}
+
+    def _add(self, device: Device) -> None:
+        before = self.devices.get(device.id)
+        for spot in (before.spots or ()) if before else ():
+            self._owners.pop(spot, None)
+        self.devices[device.id] = device
+        self._owners |= dict.fromkeys(device.spots or (), device.id)
+
+    async def follow(self, done: Callable[[], None]) -> None:
+        with self._database.bell.listen("fact") as rung:
+            while True:
+                try:
+                    await self.catch_up()
+                except postgres.AWAY as error:
+                    log.warning("registry_waits", error=type(error).__name__)
+                done()
+                await ring_heard(rung)
+
+    async def catch_up(self) -> None:
+        """Take in the facts up to now; also called before a spot is refused as unknown, since the bell may be late."""
+        async with self._look:
+            while True:
+                async with self._database.transaction() as tx:
+                    entries = await journal.read(tx, "fact", self._position, self._recorded_at)
+                    for entry in entries:
+                        await self._take(tx, entry)
+                if not entries:
+                    return
+                self._position, self._recorded_at = entries[-1].position, entries[-1].recorded_at
+
+    async def _take(self, tx: Transaction, entry: Entry) -> None:
+        if entry.kind == SiteChanged.kind:
+            fact = entry.event
+            assert isinstance(fact, SiteChanged)
+            self.site_of_spot |= {spot.id: fact.site for spot in fact.spots}
+        elif entry.kind == DeviceAdded.kind:
+            row = await tx.row(store.queries.load_device, entry.key)
+            if row is not None:
+                self._add(store.device_of(row))
+            else:
+                self.devices.pop(entry.key, None)
+
+    def owner_of(self, spot: str) -> str | None:
+        return self._owners.get(spot)
+
+    def claim(self, spot: str, device: str) -> None:
+        self._owners.setdefault(spot, device)
+
+    def known(self, username: str, password: bytes) -> Device | None:
+        """The device, when the password is its own. Secrets are 128 random bits of ours, so one SHA-256 is enough."""
+        device = self.devices.get(username)
+        given = hashlib.sha256(password).digest()
+        if hmac.compare_digest(given, device.secret_hash if device else bytes(32)) and device is not None:
+            return device
+        return None

@@ -1,0 +1,335 @@
+"""What a stay is: a fold over what was seen, the same for any order in which it was heard. Pure.
+
+The rules are the failure catalogue of parking: a device that blinks, a gate that sees one car three times, a missed
+entry or exit, a corrected plate, the next car on the same spot, one plate in two places.
+"""
+
+from collections.abc import Callable, Iterable, Sequence, Set
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Literal
+from uuid import UUID
+
+What = Literal["occupied", "free", "in", "out"]
+NearPlates = Callable[[str, str], bool]
+
+CLEAR = timedelta(seconds=60)  # A spot must be clear so long before a departure is believed: devices blink.
+JITTER = timedelta(seconds=10)  # A car at a barrier may be seen in, out and in; what counts is the net.
+REPEAT = timedelta(seconds=60)  # The same direction again within it is the same passage.
+QUIET = timedelta(minutes=2)  # Longer than each of these: what lies so far apart does not touch.
+TRAVEL = timedelta(minutes=5)  # Nobody gets from one site to another in less.
+
+
+@dataclass(frozen=True, slots=True)
+class Plate:
+    """A plate as this house handles it: text only in memory, token and seal on disk."""
+
+    text: str
+    colour: str
+    token: bytes
+    sealed: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One piece of evidence."""
+
+    id: bytes
+    at: datetime
+    seq: int
+    device: str
+    what: What
+    plate: Plate | None = None
+    confidence: float | None = None
+    vehicle_type: str = "unknown"
+    raw_at: datetime | None = None
+
+    @property
+    def order(self) -> tuple[datetime, int, str, bytes]:
+        return self.at, self.seq, self.device, self.id
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """One stay of one car as its own spot or gate tells it."""
+
+    opened_by: bytes
+    entered_at: datetime
+    proven_at: datetime
+    plate: Plate | None
+    confidence: float | None = None
+    vehicle_type: str = "unknown"
+    left_at: datetime | None = None
+    closed_by: bytes | None = None
+    why: frozenset[str] = frozenset()
+    gaps: tuple[tuple[datetime, datetime], ...] = ()
+    evidence: frozenset[bytes] = frozenset()
+    over: bool = False  # A later stay has begun: its end needs no waiting for.
+
+    def settles_at(self, gated: bool) -> datetime | None:
+        """From when on its end is believed; None while it has none."""
+        if self.left_at is None:
+            return None
+        return self.left_at if self.over else self.left_at + (JITTER if gated else CLEAR)
+
+
+def stays_of(seen: Iterable[Seen], *, gated: bool, near: NearPlates) -> list[Stay]:
+    """The stays of one unit, oldest first: of a spot, or of one plate at one site's gates."""
+    ordered = _without_corrected(sorted(set(seen), key=lambda one: one.order))
+    return _gate_stays(ordered) if gated else _spot_stays(ordered, near)
+
+
+def _without_corrected(ordered: Sequence[Seen]) -> list[Seen]:
+    """A device that speaks again of the same moment corrects itself: its later word counts."""
+    last = {(one.device, one.at, one.what in ("in", "out") and one.what): one for one in ordered}
+    kept = {one.id for one in last.values()}
+    return [one for one in ordered if one.id in kept]
+
+
+# A spot
+
+
+def _spot_stays(ordered: Sequence[Seen], near: NearPlates) -> list[Stay]:
+    stays: list[Stay] = []
+    for one in ordered:
+        current = stays[-1] if stays else None
+        if one.what == "free":
+            if current is not None and current.left_at is None:
+                stays[-1] = replace(current, left_at=max(one.at, current.proven_at), closed_by=one.id, evidence=current.evidence | {one.id})
+        elif current is None or current.over:
+            stays.append(_begun(one))
+        else:
+            stays[-1:] = _occupied_again(current, one, near)
+    return stays
+
+
+def _begun(one: Seen, entered_at: datetime | None = None) -> Stay:
+    why = frozenset() if one.plate else frozenset({"no_plate"})
+    return Stay(
+        one.id, entered_at or one.at, one.at, one.plate, one.confidence, one.vehicle_type, why=why, evidence=frozenset({one.id})
+    )
+
+
+def _occupied_again(current: Stay, one: Seen, near: NearPlates) -> list[Stay]:
+    """An occupied reading while a stay runs or has just seemed to end: the same car, or the next one."""
+    same = _same_car(current.plate, one.plate, near)
+    if current.left_at is not None:
+        if one.at - current.left_at > CLEAR or same is False:
+            return [replace(current, over=True), _begun(one)]
+        gaps = (*current.gaps, (current.left_at, one.at))
+        return [_with_proof(replace(current, left_at=None, closed_by=None, gaps=gaps), one)]
+    if same is not False:
+        return [_with_proof(current, one)]
+    if current.gaps and current.proven_at <= current.gaps[-1][0]:  # The other car came in the gap that looked like a blink.
+        left, back = current.gaps[-1]
+        return [replace(current, left_at=left, gaps=current.gaps[:-1], over=True), _begun(one, back)]
+    ended = replace(current, left_at=current.proven_at, closed_by=None, why=current.why | {"exit_missing"}, over=True)
+    return [ended, _begun(one)]
+
+
+def _same_car(held: Plate | None, read: Plate | None, near: NearPlates) -> bool | None:
+    """None when one of them was not read."""
+    if held is None or read is None:
+        return None
+    return held.token == read.token or near(held.text, read.text)
+
+
+def _with_proof(stay: Stay, one: Seen) -> Stay:
+    """The stay with one more sighting. A sighting without a plate proves a car, and that it is this one only if nothing speaks against it."""
+    seen = replace(stay, evidence=stay.evidence | {one.id})
+    if one.plate is None:
+        return seen
+    if stay.plate is None:
+        return replace(seen, plate=one.plate, confidence=one.confidence, vehicle_type=one.vehicle_type, proven_at=one.at, why=stay.why - {"no_plate"})
+    if stay.plate.token == one.plate.token:
+        return replace(seen, proven_at=one.at, confidence=max(stay.confidence or 0.0, one.confidence or 0.0) or None)
+    seen = replace(seen, proven_at=one.at, why=stay.why | {"plate_corrected"})
+    if (one.confidence or 0.0) >= (stay.confidence or 0.0):  # Two readings of one car, one glyph apart: the surer one names it.
+        return replace(seen, plate=one.plate, confidence=one.confidence)
+    return seen
+
+
+# A plate at the gates of a site
+
+
+@dataclass(frozen=True, slots=True)
+class _Pass:
+    """Readings of one lane group within moments, taken as one passage with its net direction."""
+
+    what: What
+    first: Seen
+    evidence: frozenset[bytes]
+
+
+def _gate_stays(ordered: Sequence[Seen]) -> list[Stay]:
+    stays: list[Stay] = []
+    for passage in _passages(ordered):
+        one, current = passage.first, stays[-1] if stays else None
+        inside = current is not None and not current.over
+        if passage.what == "in":
+            if inside and current is not None:
+                stays[-1] = replace(current, left_at=current.proven_at, why=current.why | {"exit_missing"}, over=True)
+            stays.append(replace(_begun(one), evidence=passage.evidence))
+        elif inside and current is not None:
+            stays[-1] = replace(current, left_at=one.at, closed_by=one.id, evidence=current.evidence | passage.evidence, over=True)
+        else:
+            lost = replace(_begun(one), left_at=one.at, closed_by=one.id, evidence=passage.evidence, over=True)
+            stays.append(replace(lost, why=lost.why | {"entry_missing"}))
+    return _last_may_change(stays)
+
+
+def _last_may_change(stays: list[Stay]) -> list[Stay]:
+    """The end of the last stay is believed after the jitter window only."""
+    if stays and stays[-1].over:
+        stays[-1] = replace(stays[-1], over=False)
+    return stays
+
+
+def _passages(ordered: Sequence[Seen]) -> list[_Pass]:
+    groups: list[list[Seen]] = []
+    for one in ordered:
+        before = groups[-1][-1] if groups else None
+        limit = REPEAT if before is not None and before.what == one.what else JITTER
+        if before is not None and one.at - before.at <= limit:
+            groups[-1].append(one)
+        else:
+            groups.append([one])
+    return [passage for group in groups if (passage := _net(group)) is not None]
+
+
+def _net(group: Sequence[Seen]) -> _Pass | None:
+    """None when the car went back to where it came from."""
+    turns = [one for place, one in enumerate(group) if place == 0 or group[place - 1].what != one.what]
+    net = sum(1 if one.what == "in" else -1 for one in turns)
+    if net == 0:
+        return None
+    what: What = "in" if net > 0 else "out"
+    return _Pass(what, next(one for one in turns if one.what == what), frozenset(one.id for one in group))
+
+
+# One plate in several places
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """A stay among all stays of its plate in the city."""
+
+    id: UUID
+    site: str
+    entered_at: datetime
+    proven_at: datetime
+    seen_left_at: datetime | None
+    left_at: datetime | None = None
+    why: frozenset[str] = frozenset()
+    inferred: bool = False  # Its end follows from where the plate was next, and needs no waiting for.
+
+
+ELSEWHERE = frozenset({"exit_missing_elsewhere", "two_places"})
+
+
+def untangle(presences: Sequence[Presence]) -> list[Presence]:
+    """Decide the ends of one plate's stays by where else it was: a car is in one place.
+
+    A stay without an end ends at its last proof when the plate begins another one; two stays that are both proven
+    to overlap are two places at once (a clone or a misreading): both go on and neither is debited by itself.
+    """
+    found = [replace(one, left_at=one.seen_left_at, why=frozenset()) for one in sorted(presences, key=lambda one: (one.entered_at, str(one.id)))]
+    for later in range(1, len(found)):
+        for earlier in range(later):
+            found[earlier], found[later] = _pair(found[earlier], found[later])
+    return found
+
+
+def _pair(earlier: Presence, later: Presence) -> tuple[Presence, Presence]:
+    if earlier.left_at is not None and earlier.left_at <= later.entered_at:
+        return earlier, later
+    proven_apart = later.entered_at - earlier.proven_at >= (timedelta(0) if earlier.site == later.site else TRAVEL)
+    if earlier.seen_left_at is None and proven_apart and earlier.proven_at <= later.entered_at:
+        return replace(earlier, left_at=earlier.proven_at, why=earlier.why | {"exit_missing_elsewhere"}, inferred=True), later
+    return replace(earlier, why=earlier.why | {"two_places"}), replace(later, why=later.why | {"two_places"})
+
+
+DOUBTS = frozenset({"exit_missing", "entry_missing", "exit_missing_elsewhere", "two_places", "no_plate"})
+
+
+def certainty_of(why: frozenset[str]) -> Literal["sure", "doubtful"]:
+    return "doubtful" if why & DOUBTS else "sure"
+
+
+# A session: a stay as it is stored
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """The record of a stay. `seen_*` is what its own unit tells, `left_at`, `why` what is made of it."""
+
+    id: UUID
+    unit: str
+    site: str
+    spot: str
+    opened_by: bytes
+    entered_at: datetime
+    proven_at: datetime
+    plate_token: bytes | None = None
+    plate_sealed: bytes | None = None
+    plate_colour: str = ""
+    vehicle_type: str = "unknown"
+    closed_by: bytes | None = None
+    seen_left_at: datetime | None = None
+    left_at: datetime | None = None
+    state: Literal["open", "closed", "void"] = "open"
+    certainty: Literal["sure", "doubtful"] = "sure"
+    seen_why: frozenset[str] = frozenset()
+    why: frozenset[str] = frozenset()
+    gaps: tuple[tuple[datetime, datetime], ...] = ()
+    person: UUID | None = None
+    version: int = 1
+    believed_at: datetime | None = None
+    settles_at: datetime | None = None
+
+    def told_by(self, stay: Stay, *, gated: bool) -> "Session":
+        """The session as its unit now tells it."""
+        return replace(
+            self, opened_by=stay.opened_by, entered_at=stay.entered_at, proven_at=stay.proven_at, closed_by=stay.closed_by,
+            plate_token=stay.plate.token if stay.plate else None, plate_sealed=stay.plate.sealed if stay.plate else None,
+            plate_colour=stay.plate.colour if stay.plate else "", vehicle_type=stay.vehicle_type, seen_left_at=stay.left_at,
+            seen_why=stay.why, gaps=stay.gaps, believed_at=stay.settles_at(gated), state="open" if self.state == "void" else self.state,
+        )  # fmt: skip
+
+    def voided(self) -> "Session":
+        return replace(self, state="void", left_at=None, seen_left_at=None, settles_at=None, believed_at=None)
+
+    def concluded(self, presence: Presence | None, now: datetime) -> "Session":
+        """State, end and doubts at `now`, given where else the plate was."""
+        if self.state == "void":
+            return self
+        left_at = presence.left_at if presence else self.seen_left_at
+        believed_at = now if presence and presence.inferred else self.believed_at
+        why = self.seen_why | (presence.why if presence else frozenset()) | (self.why & KEPT)
+        certainty = certainty_of(why)
+        if left_at is None or believed_at is None or believed_at > now:
+            return replace(self, state="open", left_at=None, why=why, certainty=certainty, settles_at=believed_at if left_at else None)
+        return replace(self, state="closed", left_at=left_at, why=why, certainty=certainty, settles_at=None)
+
+    def presence(self) -> Presence:
+        return Presence(self.id, self.site, self.entered_at, self.proven_at, self.seen_left_at)
+
+
+KEPT = frozenset({"no_tariff"})  # Codes that pricing adds and pricing takes away.
+
+
+def recognise(stays: Sequence[Stay], known: Sequence[Session]) -> list[Session | None]:
+    """For each stay the stored session it continues: the one it was opened by, else one of whose ends it holds."""
+    left = list(known)
+    found: list[Session | None] = [_take(left, {stay.opened_by}, ends=False) for stay in stays]
+    for place, stay in enumerate(stays):
+        if found[place] is None:
+            found[place] = _take(left, stay.evidence, ends=True)
+    return found
+
+
+def _take(left: list[Session], evidence: Set[bytes], *, ends: bool) -> Session | None:
+    for place, one in enumerate(left):
+        if one.opened_by in evidence or (ends and one.closed_by in evidence):
+            return left.pop(place)
+    return None

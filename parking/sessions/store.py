@@ -1,0 +1,146 @@
+"""What is remembered of stays, one function a query."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from foundation import sql
+from foundation.events import SiteChanged
+from foundation.postgres import Record, Transaction
+from parking.sessions.model import Plate, Seen, Session
+
+queries = sql.load("parking.sessions")
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    id: str
+    operator: str
+    type: str
+    tariff: str
+    zone: str
+    gated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Who held a plate in `[since, until)`."""
+
+    person: UUID
+    since: datetime
+    until: datetime
+    auto_pay: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """A reading as evidence of its unit."""
+
+    unit: str
+    site: str
+    spot: str
+    seen: Seen
+    evidence: str
+    raw_at: datetime
+    no_clock: bool
+
+
+async def save_site(tx: Transaction, fact: SiteChanged) -> None:
+    await tx.execute(queries.save_site, fact.site, fact.operator, fact.type, fact.counted_by, fact.capacity, fact.tariff, fact.zone)
+
+
+async def load_sites(tx: Transaction, sites: Iterable[str]) -> dict[str, Site]:
+    rows = await tx.fetch(queries.load_sites, sorted(set(sites)))
+    return {row["id"]: Site(row["id"], row["operator"], row["type"], row["tariff"], row["zone"], row["gated"]) for row in rows}
+
+
+async def save_observations(tx: Transaction, found: Sequence[Observation]) -> None:
+    rows = [
+        (
+            one.unit, one.seen.at, one.seen.id, one.seen.seq, one.seen.device, one.seen.what,
+            one.seen.plate.token if one.seen.plate else None, one.seen.plate.sealed if one.seen.plate else None,
+            one.seen.plate.colour if one.seen.plate else "", one.seen.vehicle_type, one.seen.confidence, one.evidence, one.raw_at, one.no_clock,
+        )
+        for one in found
+    ]  # fmt: skip
+    await tx.execute(queries.save_observations, *[list(column) for column in zip(*rows, strict=True)])
+
+
+async def anchors(tx: Transaction, first_news: Mapping[str, datetime]) -> dict[str, datetime]:
+    units = sorted(first_news)
+    return {row["unit"]: row["anchor"] for row in await tx.fetch(queries.anchors, units, [first_news[unit] for unit in units])}
+
+
+async def lock_sessions_of_units(tx: Transaction, after: Mapping[str, datetime]) -> list[Session]:
+    return [session_of(row) for row in await tx.fetch(queries.lock_sessions_of_units, list(after), list(after.values()))]
+
+
+async def lock_sessions_of_plates(tx: Transaction, since: Mapping[bytes, datetime]) -> list[Session]:
+    tokens = sorted(since)
+    return [session_of(row) for row in await tx.fetch(queries.lock_sessions_of_plates, tokens, [since[token] for token in tokens])]
+
+
+async def lock_sessions(tx: Transaction, ids: Sequence[UUID]) -> list[Session]:
+    return [session_of(row) for row in await tx.fetch(queries.lock_sessions, list(ids))]
+
+
+async def due_sessions(tx: Transaction, now: datetime, limit: int) -> list[UUID]:
+    return [row["id"] for row in await tx.fetch(queries.due_sessions, now, limit)]
+
+
+async def observations_of_units(tx: Transaction, after: Mapping[str, datetime]) -> dict[str, list[Seen]]:
+    found: dict[str, list[Seen]] = {unit: [] for unit in after}
+    for row in await tx.fetch(queries.observations_of_units, list(after), list(after.values())):
+        found[row["unit"]].append(_seen(row))
+    return found
+
+
+def _seen(row: Record) -> Seen:
+    plate = Plate("", row["plate_colour"], row["plate_token"], row["plate_sealed"]) if row["plate_token"] else None
+    return Seen(row["id"], row["at"], row["seq"], row["device"], row["what"], plate, row["confidence"], row["vehicle_type"], row["raw_at"])
+
+
+async def save_sessions(tx: Transaction, sessions: Sequence[Session]) -> None:
+    """Void ones first, then oldest first: a unit has one open session at any moment, also within a transaction."""
+    ordered = sorted(sessions, key=lambda one: (one.state != "void", one.state == "open", one.entered_at))
+    await tx.execute_many(queries.save_session, [_columns(one) for one in ordered])
+
+
+def _columns(one: Session) -> tuple[object, ...]:
+    gaps = json.dumps([[left.isoformat(), back.isoformat()] for left, back in one.gaps])
+    return (
+        one.id, one.unit, one.site, one.spot, one.opened_by, one.entered_at, one.proven_at, one.plate_token, one.plate_sealed, one.plate_colour,
+        one.vehicle_type, one.closed_by, one.seen_left_at, one.left_at, one.state, one.certainty, sorted(one.seen_why), sorted(one.why), gaps,
+        one.person, one.version, one.believed_at, one.settles_at,
+    )  # fmt: skip
+
+
+def session_of(row: Record) -> Session:
+    gaps = tuple((datetime.fromisoformat(left), datetime.fromisoformat(back)) for left, back in json.loads(row["gaps"]))
+    return Session(
+        row["id"], row["unit"], row["site"], row["spot"], row["opened_by"], row["entered_at"], row["proven_at"], row["plate_token"],
+        row["plate_sealed"], row["plate_colour"], row["vehicle_type"], row["closed_by"], row["seen_left_at"], row["left_at"], row["state"],
+        row["certainty"], frozenset(row["seen_why"]), frozenset(row["why"]), gaps, row["person"], row["version"], row["believed_at"], row["settles_at"],
+    )  # fmt: skip
+
+
+async def holders(tx: Transaction, tokens: Iterable[bytes]) -> dict[bytes, list[Holder]]:
+    found: dict[bytes, list[Holder]] = {}
+    for row in await tx.fetch(queries.holders, sorted(set(tokens))):
+        found.setdefault(row["plate_token"], []).append(Holder(row["person"], row["since"], row["until"], row["auto_pay"]))
+    return found
+
+
+def holder_at(held: Sequence[Holder], at: datetime) -> Holder | None:
+    return next((one for one in held if one.since <= at < one.until), None)
+
+
+async def visits_before(tx: Transaction, session: Session, gap: timedelta) -> list[tuple[datetime, datetime]]:
+    rows = await tx.fetch(queries.visits_before, session.plate_token, session.site, session.entered_at, gap, session.id)
+    return [(row["entered_at"], row["left_at"]) for row in reversed(rows)]
+
+
+async def visits_after(tx: Transaction, session: Session, until: datetime) -> list[UUID]:
+    return [row["id"] for row in await tx.fetch(queries.visits_after, session.plate_token, session.site, session.entered_at, until)]
