@@ -17,6 +17,7 @@ from onelot import data_directory, launch
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"}  # Nothing of ours leaks into a server.
 LOG_BYTES_MAX = 16 << 20  # Checked at each start; the one before is kept beside it.
 LAST_WORDS_BYTES = 4096
+PORT_SECONDS_MAX = 3
 
 
 class Identity(enum.StrEnum):
@@ -138,9 +139,9 @@ def port_is_free(port: int) -> bool:
         return True
 
 
-async def wait_for_port(port: int, name: str, place: data_directory.DataDirectory, *, seconds: int = 3) -> None:
+async def wait_for_port(port: int, name: str, place: data_directory.DataDirectory) -> None:
     """A server of a run that was just killed may still be leaving: look once a second, then refuse."""
-    for _ in range(seconds):
+    for _ in range(PORT_SECONDS_MAX):
         if port_is_free(port):
             return
         await asyncio.sleep(1)

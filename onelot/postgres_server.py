@@ -12,7 +12,7 @@ from pathlib import Path
 
 from onelot import child_process
 from onelot.child_process import Child, Identity
-from onelot.data_directory import DataDirectory, EmbeddedRefused, write_private
+from onelot.data_directory import SECRETS, DataDirectory, EmbeddedRefused, write_private
 
 MAJOR = "18"
 SUPERUSER = "postgres"
@@ -46,6 +46,8 @@ async def start(
     if not data.exists():
         progress("Making the database (only at the first start)")
         await make(place, programs, data, identity)
+    elif not place.knows_secret("postgres_superuser"):
+        raise EmbeddedRefused(f"{place.path / SECRETS} lacks the passwords of the database in {data}: put it back from a backup.")
     await previous_gone(data)
     await child_process.wait_for_port(port, "PostgreSQL", place)
     progress("Starting PostgreSQL")

@@ -19,7 +19,7 @@ STOP_SECONDS_MAX = 8
 
 
 async def start(place: DataDirectory, port: int, *, progress: Callable[[str], None]) -> Child:
-    """A Valkey that answers on `port`. What it holds may be lost at any moment, so files it cannot read are put away, once."""
+    """A Valkey that answers on `port`. What it holds may be lost at any moment, so files it cannot read are removed, once."""
     data = place.path / "valkey"
     await child_process.wait_for_port(port, "Valkey", place)
     progress("Starting Valkey")
