@@ -13,3 +13,6 @@ ALTER ROLE onelot_app SET idle_in_transaction_session_timeout = '5s';
 SELECT 'CREATE DATABASE onelot OWNER onelot' WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'onelot') \gexec
 REVOKE ALL ON DATABASE onelot FROM PUBLIC;
 GRANT CONNECT, TEMPORARY ON DATABASE onelot TO onelot_app;
+
+-- Migrations grant the application's role to the owner, who connects once and steps down.
+GRANT onelot_app TO onelot WITH ADMIN OPTION;

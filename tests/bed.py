@@ -1,8 +1,6 @@
 """The bed that tests lie on: real servers of their own, and for each test a fresh migrated database."""
 
 import contextlib
-import importlib
-import importlib.util
 import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -11,6 +9,7 @@ from pathlib import Path
 
 import asyncpg
 
+from foundation import migrate
 from onelot import embedded
 
 FAST = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}  # Tests of durability start servers of their own.
@@ -67,6 +66,5 @@ def superuser_url(servers: embedded.Servers) -> str:
 async def migrated_template(bed: Bed) -> Database:
     """A database with all migrations in it, to be copied for each test."""
     template = await bed.create()
-    if importlib.util.find_spec("foundation") and importlib.util.find_spec("foundation.migrate"):
-        await importlib.import_module("foundation.migrate").migrate(template.owner_url)
+    await migrate.migrate(template.owner_url)
     return template

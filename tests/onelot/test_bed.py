@@ -4,6 +4,8 @@ import asyncpg
 import pytest
 import redis.asyncio
 
+from foundation import postgres
+
 
 @pytest.mark.parametrize("turn", [1, 2])
 async def test_each_test_has_a_database_of_its_own(postgres_url: str, turn: int) -> None:
@@ -34,3 +36,10 @@ async def test_empty_database_has_no_schema_but_public(empty_postgres_url: str) 
 
     assert await connection.fetchval("SELECT array_agg(nspname) FROM pg_namespace WHERE nspname !~ '^(pg_|information)'") == ["public"]
     await connection.close()
+
+
+async def test_city_works_as_the_application_role_whichever_way_it_comes(app_postgres_url: str, postgres_url: str) -> None:
+    for url in (app_postgres_url, postgres_url):
+        async with postgres.connect(url) as database:
+            assert await database.pool.fetchval("SELECT current_user") == postgres.APP_ROLE
+            assert await database.pool.fetchval("SELECT count(*) FROM journal.migration") > 0
