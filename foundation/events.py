@@ -141,6 +141,7 @@ class DeviceAdded(Fact, frozen=True, kw_only=True):
     kind: ClassVar[str] = "device_added"
     device: str
     site: str
+    device_kind: str
 
     @property
     def key(self) -> str:

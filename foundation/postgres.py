@@ -32,6 +32,7 @@ BEGINNING = datetime(1, 1, 1, tzinfo=UTC)  # Before everything that was ever rec
 RETRIES_MAX = 8
 RETRIED = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 AWAY = (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.CannotConnectNowError, asyncpg.TooManyConnectionsError)
+ExclusionViolation = asyncpg.ExclusionViolationError
 UniqueViolation = asyncpg.UniqueViolationError
 CheckViolation = asyncpg.CheckViolationError
 Refused = asyncpg.PostgresError

@@ -45,7 +45,7 @@ async def add_device(
         hashed = hashlib.sha256(password.encode()).digest()
         await tx.execute(store.queries.add_device, device, site, kind, chosen, None if spots is None else list(spots), hashed, now)
         await tx.execute(store.queries.forget_unknown, device)
-        tx.tell(DeviceAdded(device=device, site=site), at=now)
+        tx.tell(DeviceAdded(device=device, site=site, device_kind=kind), at=now)
         return device
 
     device = await database.run(work)

@@ -20,7 +20,7 @@ CREATE TABLE parking.holder (
   plate_token bytea       NOT NULL,
   person      uuid        NOT NULL,
   since       timestamptz NOT NULL,
-  until       timestamptz NOT NULL DEFAULT 'infinity',
+  until       timestamptz,                     -- none: still
   auto_pay    boolean     NOT NULL,
   PRIMARY KEY (plate_token, since, person)
 );
@@ -89,6 +89,10 @@ CREATE TABLE parking.bill (
   operator       text        NOT NULL,
   person         uuid,
   plate_token    bytea       NOT NULL,
+  plate_sealed   bytea       NOT NULL,         -- the bill's own copy
+  plate_colour   text        NOT NULL,
+  vehicle_type   text        NOT NULL,
+  certainty      text        NOT NULL,
   entered_at     timestamptz NOT NULL,
   left_at        timestamptz NOT NULL,
   issued_at      timestamptz NOT NULL,
@@ -107,6 +111,7 @@ CREATE TABLE parking.bill (
 CREATE INDEX bill_person ON parking.bill (person, issued_at DESC, id) WHERE person IS NOT NULL;
 CREATE INDEX bill_operator ON parking.bill (operator, issued_at DESC, id);
 CREATE INDEX bill_owed ON parking.bill (plate_token) WHERE owed > 0;
+CREATE INDEX bill_chain ON parking.bill (plate_token, site, entered_at);
 CREATE INDEX bill_site ON parking.bill (site, issued_at DESC, id);
 
 -- Each version of a bill as it was: what was asked, and by which rule. A bill is evidence.
@@ -119,7 +124,6 @@ CREATE TABLE parking.bill_version (
   left_at        timestamptz NOT NULL,
   tariff_sha256  text        NOT NULL,
   lines          json        NOT NULL,
-  posting        uuid,
   PRIMARY KEY (bill, version)
 );
 

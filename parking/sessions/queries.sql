@@ -1,13 +1,3 @@
--- name: save_site
-INSERT INTO parking.site AS s (id, operator, type, counted_by, capacity, tariff, zone) VALUES ($1, $2, $3, $4, $5, $6, $7)
-ON CONFLICT (id) DO UPDATE SET operator = $2, type = $3, counted_by = $4, capacity = $5, tariff = $6, zone = $7;
-
--- name: load_sites
-SELECT id, operator, type, tariff, zone, gated FROM parking.site WHERE id = ANY ($1);
-
--- name: mark_gated
-UPDATE parking.site SET gated = true WHERE id = ANY ($1) AND NOT gated;
-
 -- name: save_observations
 INSERT INTO parking.observation (unit, at, id, seq, device, what, plate_token, plate_sealed, plate_colour, vehicle_type, confidence, evidence, raw_at, no_clock)
 SELECT * FROM unnest($1::text[], $2::timestamptz[], $3::bytea[], $4::bigint[], $5::text[], $6::text[], $7::bytea[], $8::bytea[], $9::text[], $10::text[],
@@ -15,7 +5,7 @@ SELECT * FROM unnest($1::text[], $2::timestamptz[], $3::bytea[], $4::bigint[], $
 ON CONFLICT DO NOTHING;
 
 -- name: anchors -- per unit the end of its last stay that what is new cannot touch
-SELECT u.unit, coalesce(max(s.seen_left_at), '-infinity') AS anchor
+SELECT u.unit, coalesce(max(s.seen_left_at), '1970-01-01T00:00Z') AS anchor
   FROM unnest($1::text[], $2::timestamptz[]) AS u(unit, at)
   LEFT JOIN parking.session s ON s.unit = u.unit AND s.state = 'closed' AND s.seen_left_at < u.at - interval '2 minutes'
  GROUP BY u.unit ORDER BY u.unit;
@@ -49,11 +39,11 @@ ON CONFLICT (id) DO UPDATE SET unit = $2, site = $3, spot = $4, opened_by = $5, 
 -- name: holders -- who held these plates, and when
 SELECT plate_token, person, since, until, auto_pay FROM parking.holder WHERE plate_token = ANY ($1) ORDER BY plate_token, since;
 
--- name: end_holder
-UPDATE parking.holder SET until = $2 WHERE plate_token = $1 AND until > $2;
+-- name: end_holders -- whoever still holds a plate does so no longer
+UPDATE parking.holder SET until = $2 WHERE plate_token = $1 AND until IS NULL AND person <> $3;
 
 -- name: end_holding -- one person's
-UPDATE parking.holder SET until = $3 WHERE plate_token = $1 AND person = $2 AND until > $3;
+UPDATE parking.holder SET until = $3 WHERE plate_token = $1 AND person = $2 AND until IS NULL;
 
 -- name: add_holder
 INSERT INTO parking.holder (plate_token, person, since, auto_pay) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING;
@@ -63,14 +53,6 @@ SELECT * FROM parking.session WHERE plate_token = $1 AND entered_at >= $2 AND st
 
 -- name: unpriced_sessions -- closed while no tariff was in force at their site
 SELECT s.id FROM parking.session s JOIN parking.site p ON p.id = s.site WHERE p.tariff = $1 AND 'no_tariff' = ANY (s.why) LIMIT 10000;
-
--- name: visits_before -- earlier stays of a plate at a site, newest first
-SELECT entered_at, left_at FROM parking.session
- WHERE plate_token = $1 AND site = $2 AND state = 'closed' AND entered_at < $3 AND left_at >= $3::timestamptz - $4::interval AND id <> $5
- ORDER BY entered_at DESC LIMIT 50;
-
--- name: visits_after -- later closed stays that may form a chain with one that changed
-SELECT id FROM parking.session WHERE plate_token = $1 AND site = $2 AND state = 'closed' AND entered_at > $3 AND entered_at <= $4 ORDER BY entered_at LIMIT 50;
 
 -- name: sessions_of_person -- newest first
 SELECT s.*, b.id AS bill, b.total FROM parking.session s LEFT JOIN parking.bill b ON b.session = s.id

@@ -3,25 +3,14 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from foundation import sql
-from foundation.events import SiteChanged
 from foundation.postgres import Record, Transaction
 from parking.sessions.model import Plate, Seen, Session
 
 queries = sql.load("parking.sessions")
-
-
-@dataclass(frozen=True, slots=True)
-class Site:
-    id: str
-    operator: str
-    type: str
-    tariff: str
-    zone: str
-    gated: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +19,7 @@ class Holder:
 
     person: UUID
     since: datetime
-    until: datetime
+    until: datetime | None
     auto_pay: bool
 
 
@@ -45,15 +34,6 @@ class Observation:
     evidence: str
     raw_at: datetime
     no_clock: bool
-
-
-async def save_site(tx: Transaction, fact: SiteChanged) -> None:
-    await tx.execute(queries.save_site, fact.site, fact.operator, fact.type, fact.counted_by, fact.capacity, fact.tariff, fact.zone)
-
-
-async def load_sites(tx: Transaction, sites: Iterable[str]) -> dict[str, Site]:
-    rows = await tx.fetch(queries.load_sites, sorted(set(sites)))
-    return {row["id"]: Site(row["id"], row["operator"], row["type"], row["tariff"], row["zone"], row["gated"]) for row in rows}
 
 
 async def save_observations(tx: Transaction, found: Sequence[Observation]) -> None:
@@ -134,13 +114,5 @@ async def holders(tx: Transaction, tokens: Iterable[bytes]) -> dict[bytes, list[
 
 
 def holder_at(held: Sequence[Holder], at: datetime) -> Holder | None:
-    return next((one for one in held if one.since <= at < one.until), None)
+    return next((one for one in held if one.since <= at and (one.until is None or at < one.until)), None)
 
-
-async def visits_before(tx: Transaction, session: Session, gap: timedelta) -> list[tuple[datetime, datetime]]:
-    rows = await tx.fetch(queries.visits_before, session.plate_token, session.site, session.entered_at, gap, session.id)
-    return [(row["entered_at"], row["left_at"]) for row in reversed(rows)]
-
-
-async def visits_after(tx: Transaction, session: Session, until: datetime) -> list[UUID]:
-    return [row["id"] for row in await tx.fetch(queries.visits_after, session.plate_token, session.site, session.entered_at, until)]

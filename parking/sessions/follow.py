@@ -1,0 +1,123 @@
+"""What stays do when told: readings become stays and money, a proof names a person, a tariff prices what waited."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+import structlog
+
+from foundation import postgres, seal
+from foundation.clock import Clock
+from foundation.events import PlateProved, PlateReleased, Reading, SpotSeen, TariffPublished, VehiclePassed
+from foundation.journal import Entry, Journal
+from foundation.postgres import Database, Transaction
+from parking.sessions import fold_stays, store
+from parking.sessions.model import Plate, Seen, What
+from parking.sessions.store import Observation
+from parking.sites import store as sites
+from parking.sites.store import Site
+
+log = structlog.get_logger()
+
+DUE_MAX = 200
+EVIDENCE_KEPT = timedelta(days=90)
+
+
+class StaysFollower:
+    """Folds readings into stays. The follower is the committer: stays, bills and postings move with its cursor."""
+
+    name = "parking.stays"
+    journal: Journal = "reading"
+    kinds = frozenset({SpotSeen.kind, VehiclePassed.kind})
+
+    def __init__(self, keys: seal.Keys, clock: Clock) -> None:
+        self._keys, self._clock = keys, clock
+
+    async def apply(self, tx: Transaction, entries: Sequence[Entry]) -> None:
+        readings = [entry.event for entry in entries]
+        known = await sites.load_sites(tx, {reading.site for reading in readings if isinstance(reading, Reading)})
+        gates = {reading.site for reading in readings if isinstance(reading, VehiclePassed)} - {site.id for site in known.values() if site.gated}
+        if gates:
+            await sites.mark_gated(tx, gates)
+        found = [one for reading in readings if (one := observation_of(reading, known, gates)) is not None]
+        if found:
+            await fold_stays.fold_stays(tx, found, keys=self._keys, now=self._clock.city())
+
+
+def observation_of(reading: object, known: dict[str, Site], gates: set[str]) -> Observation | None:
+    """The reading as evidence of a stay; None when its site's stays are told otherwise or it tells of none."""
+    if isinstance(reading, VehiclePassed):
+        plate = _plate(reading)
+        unit = f"{reading.site}|{plate.token.hex()}" if plate else f"{reading.site}|?{reading.id.hex()}"
+        return _observation(unit, "", reading, reading.direction, plate, reading.evidence)
+    if isinstance(reading, SpotSeen) and reading.state in ("occupied", "free") and reading.site not in gates:
+        site = known.get(reading.site)
+        if site is not None and not site.gated:
+            what: What = "occupied" if reading.state == "occupied" else "free"
+            return _observation(reading.spot, reading.spot, reading, what, _plate(reading) if what == "occupied" else None, reading.evidence)
+    return None
+
+
+def _plate(reading: SpotSeen | VehiclePassed) -> Plate | None:
+    vehicle = reading.vehicle
+    return Plate("", vehicle.colour, vehicle.token, vehicle.sealed) if vehicle is not None and vehicle.token else None
+
+
+def _observation(unit: str, spot: str, reading: SpotSeen | VehiclePassed, what: What, plate: Plate | None, evidence: str) -> Observation:
+    vehicle = reading.vehicle
+    seen = Seen(
+        reading.id, reading.at, reading.seq, reading.device, what, plate,
+        vehicle.confidence if vehicle else None, vehicle.type if vehicle else "unknown", reading.raw_at,
+    )  # fmt: skip
+    return Observation(unit, reading.site, spot, seen, evidence, reading.raw_at, reading.no_clock)
+
+
+async def conclude_stays(database: Database, clock: Clock, done: Callable[[], None]) -> None:
+    """Each second: stays whose end may be believed by now are closed and billed."""
+    while True:
+        try:
+            while await conclude_once(database, clock):
+                done()
+        except postgres.AWAY as error:
+            log.warning("conclusion_waits", error=type(error).__name__)
+        else:
+            done()
+        await asyncio.sleep(1.0)
+
+
+async def conclude_once(database: Database, clock: Clock) -> int:
+    async def work(tx: Transaction) -> int:
+        now = clock.city()
+        due = await store.due_sessions(tx, now, DUE_MAX)
+        if due:
+            await fold_stays.conclude_due(tx, due, now=now)
+        return len(due)
+
+    return await database.run(work)
+
+
+class HoldersFollower:
+    """Who holds which plate, from the proofs; the stays and debts of the period follow the person."""
+
+    name = "parking.holders"
+    journal: Journal = "fact"
+    kinds = frozenset({PlateProved.kind, PlateReleased.kind, TariffPublished.kind})
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    async def apply(self, tx: Transaction, entries: Sequence[Entry]) -> None:
+        for entry in entries:
+            fact = entry.event
+            if isinstance(fact, PlateProved):
+                await tx.execute(store.queries.end_holders, fact.plate_token, fact.since, fact.person)
+                await tx.execute(store.queries.add_holder, fact.plate_token, fact.person, fact.since, fact.auto_pay)
+                rows = await tx.fetch(store.queries.sessions_of_plate_since, fact.plate_token, fact.since)
+                await fold_stays.reconsider(tx, [row["id"] for row in rows], now=self._clock.city())
+            elif isinstance(fact, PlateReleased):
+                await tx.execute(store.queries.end_holding, fact.plate_token, fact.person, fact.until)
+            elif isinstance(fact, TariffPublished):
+                waiting = [row["id"] for row in await tx.fetch(store.queries.unpriced_sessions, fact.code)]
+                await fold_stays.reconsider(tx, waiting, now=self._clock.city())
+
+

@@ -1,0 +1,8 @@
+-- name: load_tariffs
+SELECT code, version, sha256, body FROM parking.tariff WHERE code = ANY ($1) ORDER BY code, version;
+
+-- name: versions_of
+SELECT version, sha256, body FROM parking.tariff WHERE code = $1 ORDER BY version;
+
+-- name: publish
+INSERT INTO parking.tariff (code, version, sha256, effective_from, effective_to, body, published_at) VALUES ($1, $2, $3, $4, $5, $6, $7);
