@@ -1,0 +1,1 @@
+"""Stays and money: sessions, tariffs, ledger, permits, payments."""
