@@ -8,6 +8,7 @@ from typing import Literal, cast, get_args
 
 from parking.tariffs import yaml_nodes
 from parking.tariffs.model import (
+    CITY,
     DAY_SECONDS,
     DAY_WORDS,
     PLATE_COLOURS,
@@ -95,8 +96,8 @@ def published(tariff: Tariff) -> dict[str, object]:
         "code": tariff.code,
         "version": tariff.version,
         "effective": {
-            "from": tariff.effective_from.isoformat(),
-            "to": tariff.effective_to.isoformat() if tariff.effective_to else None,
+            "from": _instant_text(tariff.effective_from),
+            "to": _instant_text(tariff.effective_to) if tariff.effective_to else None,
         },
         "pin": tariff.pin,
         "applies": {"lots": tariff.applies.lots, "vehicle": tariff.applies.vehicle, "plate": tariff.applies.plate},
@@ -138,7 +139,9 @@ def _published_window(window: Window) -> dict[str, object]:
         "tail": window.tail,
         "edge": window.edge,
         "cap": window.cap,
-        "steps": [{"until": step.until, "per": step.per, "price": step.price, "once": step.once} for step in window.steps],
+        "steps": [
+            {"until": step.until, "per": step.per, "price": step.price, "once": None if step.per else step.once} for step in window.steps
+        ],
     }
 
 
@@ -148,14 +151,18 @@ def _published_text(text: Text | None) -> dict[str, object] | None:
 
 def _published_example(example: Example) -> dict[str, object]:
     return {
-        "from": example.start.isoformat(),
-        "to": example.end.isoformat(),
+        "from": _instant_text(example.start),
+        "to": _instant_text(example.end),
         "fen": example.fen,
         "colour": example.colour,
         "vehicle": example.vehicle,
         "permit": example.permit,
         "why": example.why or None,
     }
+
+
+def _instant_text(instant: datetime) -> str:
+    return instant.astimezone(CITY).isoformat()  # One way to write an instant, so that one tariff has one digest.
 
 
 def _said(condition: Condition) -> dict[str, object]:
