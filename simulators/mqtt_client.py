@@ -138,7 +138,11 @@ class Client(asyncio.Protocol):
         while qos and len(self._in_flight) >= self.window:
             waiter = self._loop.create_future()
             self._waiters.append(waiter)
-            await waiter
+            try:
+                await waiter
+            except asyncio.CancelledError:
+                self._wake_next()  # The place it may have been given already.
+                raise
         self._check_alive()
         acknowledged: asyncio.Future[int] = self._loop.create_future()
         packet_id = self._free_packet_id() if qos else 0
@@ -198,7 +202,8 @@ class Client(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
         gone = ConnectionGone(self._reason)
-        for future in (self._connected, *self._in_flight.values(), *self._requests.values(), *self._waiters):
+        waiting: list[asyncio.Future[None] | asyncio.Future[int]] = [self._connected, *self._waiters]
+        for future in (*waiting, *self._in_flight.values(), *self._requests.values()):
             if not future.done():
                 future.set_exception(gone)
                 future.exception()  # Who does not wait for it need not hear of it.
@@ -240,6 +245,9 @@ class Client(asyncio.Protocol):
         future = self._in_flight.pop(packet_id, None)
         if future is not None and not future.done():
             future.set_result(reason)
+        self._wake_next()
+
+    def _wake_next(self) -> None:
         while self._waiters and len(self._in_flight) < self.window:
             waiter = self._waiters.popleft()
             if not waiter.done():
