@@ -84,7 +84,9 @@ class Limits:
     keep_alive_max_s: int | None = None  # The longest silence a device may ask for; it is told (Server Keep Alive).
     commands_max: int = 16  # Commands under way to one device. Then: `DeviceBusy`.
     late_s: float = 60.0  # How long a command that timed out still waits for its late answer, so that no other gets it.
-    write_bytes_max: int = 65_536  # Bytes a device has not read. Then: nothing more is read from it.
+    socket_send_bytes: int = 65_536  # In the kernel, for each device: acknowledgements and commands are small.
+    socket_receive_bytes: int = 262_144  # In the kernel, for each device: what it may send while nothing is read.
+    write_bytes_max: int = 65_536  # Bytes a device has not read beyond those. Then: nothing more is read from it.
     stall_s: float = 30.0  # How long it may leave them unread. Then: cut off.
     linger_s: float = 2.0  # How long a device may take to read a farewell. Then: cut off.
     held_bytes_max: int = 64 * 1024 * 1024  # Read but not handed on while paused, all together. Then: no connection is read at all.
@@ -130,7 +132,13 @@ class Listener:
 
     async def start(self) -> None:
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: Connection(self, loop), self._host, self._port, backlog=4096)
+        server = await loop.create_server(lambda: Connection(self, loop), self._host, self._port, backlog=4096, start_serving=False)
+        for sock in server.sockets:  # Accepted sockets inherit these.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # Finds a device without keep-alive that lost its power.
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self.limits.socket_send_bytes)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.limits.socket_receive_bytes)
+        await server.start_serving()
+        self._server = server
 
     async def command(self, device: str, payload: bytes, *, timeout_s: float) -> bytes:
         """Sends a command and returns the device's answer.
@@ -393,9 +401,6 @@ class Connection(asyncio.Protocol):
             return
         peer = transport.get_extra_info("peername")
         self.address = str(peer[0]) if peer else ""
-        sock = transport.get_extra_info("socket")
-        if sock is not None:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # A device without keep-alive that lost power is found some day.
         self._transport.set_write_buffer_limits(high=self._limits.write_bytes_max)
         self._heard = self._loop.time()
         self._timer = self._loop.call_at(self._heard + self._limits.connect_s, self._look_at_the_clock)
@@ -690,9 +695,13 @@ class Connection(asyncio.Protocol):
         self._timer = self._loop.call_later(self._limits.linger_s, self._cut_off)
         if farewell:
             self._write(farewell)
-        if not self._transport.is_closing():
+        if self._transport.is_closing():
+            return
+        try:
             self._transport.write_eof()
-            self._settle_reading()
+        except OSError:  # The device was faster; asyncio's own loop says so here.
+            self._transport.abort()
+        self._settle_reading()
 
     def _part(self, *, clean: bool, superseded: bool) -> None:
         """Tells everybody, once, that this connection speaks for its device no more."""
