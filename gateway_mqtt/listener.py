@@ -15,7 +15,7 @@ from typing import Protocol, cast
 
 import msgspec
 
-from gateway_mqtt import codec, downlink
+from gateway_mqtt import codec, downlink, uplink
 from gateway_mqtt.codec import Malformed
 from gateway_mqtt.downlink import CommandFailed, DeviceAway, DeviceBusy, DeviceRefused, DeviceSilent
 
@@ -164,7 +164,7 @@ class Listener:
 
     def resume(self) -> None:
         """Hands on what was held, each connection's messages in their order."""
-        if not self.paused:
+        if not self.paused or self._draining:
             return
         loop = asyncio.get_running_loop()
         self.paused = False
@@ -249,7 +249,10 @@ class Listener:
         """A logged-in connection is over, for the device or for us; the socket may live on for a moment."""
         if self._devices.get(connection.login.device) is connection:
             del self._devices[connection.login.device]
-        self.door.closed(connection, clean=clean, will=will, superseded=superseded)
+        try:
+            self.door.closed(connection, clean=clean, will=will, superseded=superseded)
+        except Exception:
+            log.exception("the door failed to hear of the end of connection %d", connection.number)  # The socket has to end all the same.
 
     def hold(self, connection: "Connection", held_bytes: int) -> None:
         """A connection waits for `resume`; when all together hold too much, no connection is read any more."""
@@ -276,15 +279,12 @@ class Connection(asyncio.Protocol):
         "_answer_topic",
         "_clogged",
         "_downlink",
-        "_exactly_once",
         "_heard",
         "_keep_alive_s",
         "_limits",
         "_listener",
         "_loop",
-        "_own",
         "_peer",
-        "_reasons",
         "_splitter",
         "_stall",
         "_state",
@@ -292,7 +292,7 @@ class Connection(asyncio.Protocol):
         "_timer",
         "_topics",
         "_transport",
-        "_waiting",
+        "_uplink",
         "_will",
         "address",
         "login",
@@ -312,7 +312,7 @@ class Connection(asyncio.Protocol):
         self._loop = loop
         self._state = _WAITING
         self._splitter = codec.Splitter(listener.limits.connect_bytes_max)
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle | None = None  # For CONNECT, then for the keep-alive, then for the device to hang up.
         self._stall: asyncio.TimerHandle | None = None
         self._heard = 0.0
         self._keep_alive_s = 0.0
@@ -321,12 +321,7 @@ class Connection(asyncio.Protocol):
         self._downlink: downlink.Downlink | None = None
         self._answer_topic = b""
         self._topics: dict[bytes, str] = {}
-        # Packet ids handed to the door, in order of arrival, with how often they wait there; those of QoS 2 stay in
-        # `_exactly_once` until PUBREL (dicts, because ten thousand idle sets and deques would be megabytes).
-        self._waiting: dict[int, int] = {}
-        self._exactly_once: dict[int, None] = {}
-        self._reasons: dict[int, int] = {}
-        self._own = 0
+        self._uplink = uplink.Uplink(codec.V311, 0)
         self._stopped = False
         self._clogged = False
 
@@ -339,15 +334,10 @@ class Connection(asyncio.Protocol):
         """
         if self._state != _OPEN:
             return
-        waiting = self._waiting
-        for packet_id, reason in answers:
-            if count := waiting.get(packet_id):
-                waiting[packet_id] = count - 1
-                self._own -= 1
-                self._listener.settled(1)
-                if reason:
-                    self._reasons[packet_id] = reason
-        self._say_what_is_kept()
+        kept, due = self._uplink.keep(answers)
+        self._listener.settled(kept)
+        if due:
+            self._write(due)
         if self._stopped and not self._must_wait():
             self._loop.call_soon(self.go_on)  # Never from inside the door's own call.
 
@@ -473,6 +463,7 @@ class Connection(asyncio.Protocol):
             return
         self._state = _OPEN
         self._will = connect.will
+        self._uplink = uplink.Uplink(self.version, self._limits.receive_maximum)
         self._peer = (connect.receive_maximum, connect.packet_bytes_max)
         self._answer_topic = f"{self.login.topic}/answer".encode()
         self._splitter.bytes_max = self._limits.packet_bytes_max
@@ -516,7 +507,7 @@ class Connection(asyncio.Protocol):
             codec.read_nothing(start, end)
             self._write(codec.PINGRESP)
         elif header == codec.PUBREL:
-            self._release(*codec.read_ack(buffer, start, end, self.version))
+            self._write(self._uplink.release(codec.read_ack(buffer, start, end, self.version)[0]))
         elif header == codec.PUBACK:
             packet_id, reason = codec.read_ack(buffer, start, end, self.version)
             if self._downlink is not None:
@@ -540,8 +531,7 @@ class Connection(asyncio.Protocol):
         return topic
 
     def _must_wait(self) -> bool:
-        """While the door is shut, and for 3.1.1, which cannot be told of a limit, while it has used up its share."""
-        return self._listener.paused or (self.version == codec.V311 and self._own >= self._limits.receive_maximum)
+        return self._listener.paused or self._uplink.full
 
     def _hold(self) -> None:
         self._stopped = True
@@ -549,70 +539,12 @@ class Connection(asyncio.Protocol):
         self._settle_reading()
 
     def _admit(self, packet_id: int, header: int) -> bool:
-        """Notes that a message waits to be acknowledged; False when the device repeats one of QoS 2 that is held already.
-
-        A QoS 1 id that comes again before its PUBACK is handed on again (nobody can tell a repetition from a mix-up without losing
-        something), and one PUBACK answers when all of them are kept. The DUP flag is never asked: common clients do not set it.
-        """
-        exactly_once = header & 0x04
-        if packet_id in self._exactly_once:
-            if not exactly_once:
-                raise Malformed(codec.PROTOCOL_ERROR, "a packet id of QoS 2 used for QoS 1")
-            if packet_id not in self._waiting:
-                self._write(codec.acks(codec.PUBREC, ((packet_id, 0),), self.version))
-            return False
-        count = self._waiting.get(packet_id, 0)
-        if exactly_once and count:
-            raise Malformed(codec.PROTOCOL_ERROR, "a packet id of QoS 1 used for QoS 2")
-        self._check_share()
-        if exactly_once:
-            self._exactly_once[packet_id] = None
-        self._waiting[packet_id] = count + 1
-        self._own += 1
-        self._listener.unacknowledged += 1
-        return True
-
-    def _check_share(self) -> None:
-        """What is not finished counts: handed on and not kept, or kept and not released (QoS 2)."""
-        share = self._limits.receive_maximum
-        if self.version == codec.V311:
-            share *= 4  # It is held at its share of the first kind; this bounds the second.
-        if self._own + len(self._exactly_once) >= share and self._unfinished() >= share:
-            raise Malformed(codec.RECEIVE_MAXIMUM, "more messages at once than announced")
-
-    def _unfinished(self) -> int:
-        return self._own + sum(1 for packet_id in self._exactly_once if packet_id not in self._waiting)
-
-    def _say_what_is_kept(self) -> None:
-        ready = []
-        for packet_id, count in self._waiting.items():
-            if count:
-                break
-            ready.append(packet_id)
-        if not ready:
-            return
-        for packet_id in ready:
-            del self._waiting[packet_id]
-        if not self._reasons and not self._exactly_once:
-            self._write(codec.acks(codec.PUBACK, [(packet_id, 0) for packet_id in ready], self.version))
-        else:
-            self._write(b"".join([self._answer_for(packet_id) for packet_id in ready]))
-
-    def _answer_for(self, packet_id: int) -> bytes:
-        reason = self._reasons.pop(packet_id, codec.SUCCESS)
-        kind = codec.PUBREC if packet_id in self._exactly_once else codec.PUBACK
-        if kind == codec.PUBREC and reason >= codec.UNSPECIFIED and self.version == codec.V5:
-            del self._exactly_once[packet_id]  # 4.3.3: a refused message is over, no PUBREL will come.
-        return codec.acks(kind, ((packet_id, reason),), self.version)
-
-    def _release(self, packet_id: int, _reason: int) -> None:
-        if packet_id in self._waiting:
-            raise Malformed(codec.PROTOCOL_ERROR, "a PUBREL before its PUBREC")
-        known = packet_id in self._exactly_once
-        if known:
-            del self._exactly_once[packet_id]
-        answer = codec.SUCCESS if known else codec.UNKNOWN_PACKET_ID
-        self._write(codec.acks(codec.PUBCOMP, ((packet_id, answer),), self.version))
+        answer = self._uplink.admit(packet_id, header & 0x04)
+        if answer is None:
+            self._listener.unacknowledged += 1
+            return True
+        self._write(answer)
+        return False
 
     # Commands down.
 
@@ -711,10 +643,7 @@ class Connection(asyncio.Protocol):
         if self._downlink is not None:
             self._downlink.give_up()
             self._downlink = None
-        self._listener.settled(self._own)
-        self._own = 0
-        self._waiting.clear()
-        self._exactly_once.clear()
+        self._listener.settled(self._uplink.waiting)
         will = None if clean or superseded or self._will is None else (self._will.topic, self._will.payload)
         self._listener.farewell(self, clean=clean, will=will, superseded=superseded)
 

@@ -552,6 +552,20 @@ async def test_door_that_fails_costs_that_connection_only():
         assert await two.packet() == (0x40, b"\0\x01")
 
 
+@on_both_loops
+async def test_door_that_fails_to_hear_of_an_end_keeps_no_socket_alive():
+    class Broken(MemoryDoor):
+        def closed(self, connection, **ending):
+            super().closed(connection, **ending)
+            raise ZeroDivisionError
+
+    async with listening(Broken()) as (listener, door), device(listener) as old, device(listener) as new:
+        assert await old.rest() == codec.disconnect(V5, codec.TAKEN_OVER)
+        await new.publish(b"fine", packet_id=1)
+        assert await new.packet() == (0x40, b"\0\x01")
+        assert len(door.ends) == 1
+
+
 @both_versions
 @on_both_loops
 async def test_drain_waits_for_what_is_under_way_and_says_goodbye(version):
@@ -560,6 +574,7 @@ async def test_drain_waits_for_what_is_under_way_and_says_goodbye(version):
         await door.until(lambda: door.messages)
         drained = asyncio.create_task(listener.drain(5))
         await asyncio.sleep(0)
+        listener.resume()
         await wire.publish(b"too late", packet_id=2)
         door.connections[0].acknowledge([(1, 0)])
 
