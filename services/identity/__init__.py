@@ -1,0 +1,1 @@
+"""Who someone is: log-in, people, rights and plates."""

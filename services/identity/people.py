@@ -1,0 +1,49 @@
+"""People: found by their number, read by their id, raised to a level by whoever proved it."""
+
+import uuid
+from datetime import datetime
+
+from foundation import ids
+from foundation.caller import Caller
+from foundation.errors import NotFound
+from foundation.postgres import Database, Transaction
+from foundation.seal import Keys
+from services.identity import model, store
+from services.identity.model import Level, Person
+from services.identity.who_is import Known
+
+
+async def find_or_make(tx: Transaction, keys: Keys, phone: str, now: datetime) -> uuid.UUID:
+    """The one person of a number (E.164, normal form), made when there is none yet."""
+    token = model.phone_token(keys, phone)
+    row = await store.person_by_phone(tx, token)
+    if row is None:
+        await store.make_person(tx, ids.new_id(), token, keys.seal(phone, model.LASTING), now)
+        row = await store.person_by_phone(tx, token)
+    assert row is not None, "made a moment ago, by us or by somebody who was first"
+    return uuid.UUID(str(row["id"]))
+
+
+async def person_of(database: Database, keys: Keys, caller: Caller) -> Person:
+    """The person who asks, with the level and rights of this log-in. Raises NotFound."""
+    return Person(caller.person, await phone_of(database, keys, caller.person), _level(caller.level), caller.roles)
+
+
+async def phone_of(reader: store.Reader, keys: Keys, person: uuid.UUID) -> str:
+    """The number of a person, for systems that are asked about her. Raises NotFound."""
+    row = await store.person(reader, person)
+    if row is None:
+        raise NotFound
+    return keys.unseal(row["phone_sealed"])
+
+
+async def raise_level(tx: Transaction, known: Known, caller: Caller, level: Level) -> Level:
+    """She proved who she is: never down. The log-in that proved it is sure again, other log-ins stay as they are."""
+    raised = await store.raise_level(tx, caller.person, level)
+    await store.be_sure(tx, caller.session, caller.person)
+    tx.after_commit.append(lambda: known.forget(caller.person))
+    return _level(raised)
+
+
+def _level(text: str) -> Level:
+    return "L3" if text == "L3" else "L2" if text == "L2" else "L1"
