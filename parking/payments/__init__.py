@@ -1,0 +1,1 @@
+"""Money comes in: wallet top-ups through payment providers."""
