@@ -1,0 +1,94 @@
+"""Take sites and spots from a file into the city: as often as one likes, and never retiring what a file leaves out."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+from typing import Final, Literal, cast
+
+import msgspec
+
+from citymap import store
+from citymap.model import CLASSES, Bounds, Site, Spot
+from citymap.read_sites import Read, Refused, read_sites
+from foundation.events import SiteChanged, SpotOfSite
+from foundation.postgres import Database, Transaction
+
+SITES_MAX, SPOTS_MAX = 300, 20_000  # A transaction: short enough that devices' readings hardly wait for it.
+PROGRESS: Final = "sites"
+
+Progress = Callable[[int, int], None]  # Rows done, and of how many.
+
+
+class Report(msgspec.Struct, frozen=True):
+    """How many sites and spots are new, changed or as before, and what was refused."""
+
+    created: int
+    changed: int
+    same: int
+    refused: list[Refused]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some sites of a file with their spots; spots of sites that are registered already may stand alone."""
+
+    sites: list[Site]
+    spots: list[Spot]
+
+    def __len__(self) -> int:
+        return len(self.sites) + len(self.spots)
+
+
+async def import_sites(database: Database, text: bytes, *, bounds: Bounds, now: datetime, progress: Progress | None = None) -> Report:
+    """Read a file and save it, a few hundred sites a transaction, telling each site that changed. Raises NothingReadable."""
+    read = read_sites(text, bounds, await store.known_sites(database))
+    total, done, created, changed = len(read.sites) + len(read.spots), 0, 0, 0
+    for part in parts_of(read):
+        new, other = await database.run(lambda tx, part=part: _save(tx, part, now))  # type: ignore[misc]  # mypy cannot infer a default
+        created, changed, done = created + new, changed + other, done + len(part)
+        if progress is not None:
+            progress(done, total)
+    return Report(created, changed, total - created - changed, read.refused)
+
+
+async def _save(tx: Transaction, part: Part, now: datetime) -> tuple[int, int]:
+    sites = await store.save_sites(tx, part.sites)
+    spots = await store.save_spots(tx, part.spots)
+    touched = set(sites) | {row["site_id"] for row in spots} | {row["former"] for row in spots if row["former"] is not None}
+    await _tell(tx, sorted(touched), now)
+    created = sum(sites.values()) + sum(row["created"] for row in spots)
+    return created, len(sites) + len(spots) - created
+
+
+async def _tell(tx: Transaction, sites: Sequence[str], now: datetime) -> None:
+    rows = await store.fetch_spots_of(tx, sites)
+    spots = {site: tuple(map(_spot_of_site, some)) for site, some in groupby(rows, key=lambda row: row[1])}
+    tx.tell(*(site_changed(site, spots.get(site.id, ())) for site in await store.fetch_some_sites(tx, sites)), at=now)
+
+
+def site_changed(site: Site, spots: tuple[SpotOfSite, ...]) -> SiteChanged:
+    counted_by = cast(Literal["spots", "gates", "counter"], site.counted_by)
+    who = {"site": site.id, "operator": site.operator, "type": site.type, "tariff": site.tariff, "zone": site.zone}
+    return SiteChanged(counted_by=counted_by, capacity=max(site.capacity, len(spots)), spots=spots, **who)
+
+
+def _spot_of_site(row: tuple[str, str, int, float, float]) -> SpotOfSite:
+    return SpotOfSite(id=row[0], lon=row[3], lat=row[4], spot_class=CLASSES[row[2]])
+
+
+def parts_of(read: Read) -> Iterator[Part]:
+    """Sites together with their spots, in order of id, in parts that fit a transaction."""
+    sites = {site.id: site for site in read.sites}
+    spots: dict[str, list[Spot]] = {site: [] for site in sites}
+    for spot in read.spots:
+        spots.setdefault(spot.site, []).append(spot)
+    part = Part([], [])
+    for site in sorted(spots):
+        if part and (len(part.sites) >= SITES_MAX or len(part.spots) + len(spots[site]) > SPOTS_MAX):
+            yield part
+            part = Part([], [])
+        part.sites.extend([sites[site]] if site in sites else [])
+        part.spots.extend(spots[site])
+    if part:
+        yield part
