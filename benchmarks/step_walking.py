@@ -184,7 +184,7 @@ def _is_day(window: Window, day: date, calendar: Calendar) -> bool:
             return False
     if window.days is None:
         return True
-    words = {"mon tue wed thu fri sat sun".split()[day.weekday()]}
+    words = {["mon", "tue", "wed", "thu", "fri", "sat", "sun"][day.weekday()]}
     if day in calendar.rest:
         words |= {"rest", "holiday"}
     elif day in calendar.work:

@@ -297,14 +297,12 @@ def _vehicle(heard: _Heard, said: SpotSaid | PassageSaid) -> Vehicle | None:
     """The vehicle as token and seal. A text that is no plate keeps its seal for the operator and has no token: nobody is charged by it."""
     if not said.plate:
         return None
-    colour = said.plate_colour or ""
-    plate = plates.normal_plate(said.plate)
-    colour = plates.colour_of(plate, colour)
-    token = b"" if plates.plate_fault(plate, colour) else heard.world.keys.token("plate", plate, colour)
+    plate = plates.plate_of(said.plate, said.plate_colour)
+    token = b"" if plates.plate_fault(plate.text, plate.colour) else heard.world.keys.token("plate", plate.text, plate.colour)
     return Vehicle(
         token=token,
-        sealed=heard.world.keys.seal(plate if plate == said.plate else f"{plate}\x1f{said.plate}", heard.received_at),
-        colour=colour,
+        sealed=heard.world.keys.seal(plate.text if plate.text == said.plate else f"{plate.text}\x1f{said.plate}", heard.received_at),
+        colour=plate.colour,
         confidence=said.plate_confidence,
         type=said.vehicle_type or "unknown",
     )

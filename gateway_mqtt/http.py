@@ -83,7 +83,7 @@ def refused_view(row: Record) -> RefusedView:
 def routes(database: Database, commands: Commands | None) -> list[Route]:
     async def list_devices(call: Call) -> Page[DeviceView]:
         place = place_of(call.query.cursor, 1)
-        rows = await store.list_devices(database, operators_of(call), place and str(place[0]), call.query.limit + 1)
+        rows = await store.list_devices(database, operators_of(call), str(place[0]) if place else None, call.query.limit + 1)
         return page_of([device_view(row) for row in rows], call.query.limit, lambda view: (view.device,))
 
     async def list_refused(call: Call) -> Page[RefusedView]:

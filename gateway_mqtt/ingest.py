@@ -38,7 +38,9 @@ MESSAGES = Counter("onelot_gateway_messages_total", "Messages taken from devices
 READINGS = Counter("onelot_gateway_readings_total", "Readings by what became of them", ["outcome"])
 REFUSED = Counter("onelot_gateway_refused_total", "Readings and messages refused", ["reason"])
 WAITING = Gauge("onelot_gateway_messages_waiting", "Messages waiting for the journal")
-COMMIT = Histogram("onelot_gateway_commit_seconds", "From taking a batch to its commit", buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2, 10))
+COMMIT = Histogram(
+    "onelot_gateway_commit_seconds", "From taking a batch to its commit", buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2, 10)
+)
 
 
 @dataclass(slots=True)
@@ -104,16 +106,19 @@ class Ingest:
     def opened(self, connection: Connection) -> None:
         device = self._registry.devices[connection.login.device]
         speaker = self._speakers.setdefault(device.id, Speaker(device))
-        speaker.device, speaker.connection, speaker.offset = device, connection.number, None
+        speaker.device, speaker.connection, speaker.offset = device, self._name_of(connection), None
         speaker.heard_at = self._clock.city()
         self._tell_presence(speaker, connected=True)
 
     def closed(self, connection: Connection, *, clean: bool, will: tuple[str, bytes] | None, superseded: bool) -> None:
         """A will speaks only for its connection; what it says is that the device is gone, which is what we know."""
         speaker = self._speakers.get(connection.login.device)
-        if speaker is not None and speaker.connection == connection.number:
+        if speaker is not None and speaker.connection == self._name_of(connection):
             self._tell_presence(speaker, connected=False)
             speaker.connection = None
+
+    def _name_of(self, connection: Connection) -> uuid.UUID:
+        return uuid.UUID(int=connection.number)
 
     def publish(self, message: Message) -> None:
         lane = hash(message.connection.number) % LANES
@@ -316,8 +321,13 @@ class Ingest:
         device = speaker.device
         self._presence.append(
             DeviceHeard(
-                device=device.id, site=device.site, device_kind=device.kind, spots=device.spots_listed,
-                connection=speaker.connection, connected=connected, at=speaker.heard_at if connected else self._clock.city(),
+                device=device.id,
+                site=device.site,
+                device_kind=device.kind,
+                spots=device.spots_listed,
+                connection=speaker.connection,
+                connected=connected,
+                at=speaker.heard_at if connected else self._clock.city(),
             )  # fmt: skip
         )
 
@@ -381,4 +391,3 @@ def _reason_code(decoded: Decoded) -> int:
 def _of_data(error: postgres.Refused) -> bool:
     """Class 22: the values themselves, which no retry mends."""
     return str(getattr(error, "sqlstate", "") or "").startswith("22")
-

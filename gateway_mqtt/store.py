@@ -29,7 +29,9 @@ class RefusedRow(msgspec.Struct, frozen=True):
 
 def device_of(row: Record) -> Device:
     spots = None if row["spots"] is None else frozenset(row["spots"])
-    return Device(row["id"], row["site"], row["kind"], frozenset(row["lanes"]), spots, row["secret_hash"], row["spots"] and tuple(row["spots"]))
+    return Device(
+        row["id"], row["site"], row["kind"], frozenset(row["lanes"]), spots, row["secret_hash"], row["spots"] and tuple(row["spots"])
+    )
 
 
 Row = tuple[date, bytes, Told]  # The day and key by which it counts once, and the journal's columns.

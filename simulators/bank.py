@@ -199,7 +199,9 @@ async def call_back_again(request: web.Request) -> web.Response:
     return web.Response(status=202)
 
 
-def signed_callback(bank_key: Ed25519PrivateKey, key_id: str, body: Mapping[str, object], *, at: float | None = None) -> tuple[dict[str, str], bytes]:
+def signed_callback(
+    bank_key: Ed25519PrivateKey, key_id: str, body: Mapping[str, object], *, at: float | None = None
+) -> tuple[dict[str, str], bytes]:
     """Headers and body of a callback; `at` in seconds since 1970."""
     raw = json.dumps(body, ensure_ascii=False).encode()
     return _signature(bank_key, key_id, "notify\n", raw, at), raw
@@ -226,7 +228,9 @@ async def _answer_order(bank: Bank, request: web.Request, merchant: str, number:
     assert order is not None
     answer = _answer(bank, request, _told(order))
     if kind == Fault.FORGED_ANSWER:
-        answer.headers.update(_signature(Ed25519PrivateKey.generate(), bank.key_id, f"answer\n{_nonce(request)}\n", bytes(answer.body), None))
+        answer.headers.update(
+            _signature(Ed25519PrivateKey.generate(), bank.key_id, f"answer\n{_nonce(request)}\n", bytes(answer.body), None)
+        )
     return answer
 
 
@@ -330,7 +334,9 @@ def _settle(bank: Bank, order: sqlite3.Row) -> None:
     fault, state = order["faults"], "FAIL" if order["faults"] == Fault.DECLINE else "SUCCESS"
     key = (order["merchant"], order["number"])
     charged = int(state == "SUCCESS")
-    bank.rows("UPDATE orders SET state = ?, charges = charges + ?, settle_at = NULL WHERE merchant = ? AND number = ?", state, charged, *key)
+    bank.rows(
+        "UPDATE orders SET state = ?, charges = charges + ?, settle_at = NULL WHERE merchant = ? AND number = ?", state, charged, *key
+    )
     told = {Fault.NO_NOTIFY: [], Fault.FAIL_THEN_SUCCESS: ["FAIL", "SUCCESS"], Fault.SUCCESS_THEN_FAIL: ["SUCCESS", "FAIL"]}
     for one in told.get(fault, [state]):
         _plan_callback(bank, *key, one, _now(), twice=fault == Fault.DUPLICATE_NOTIFY)

@@ -51,7 +51,12 @@ async def collect_debts(tx: Transaction, person: UUID, *, now: datetime) -> int:
 
 async def _pay(tx: Transaction, bill: Bill, payer: UUID, now: datetime) -> bool:
     """Whether the wallet could bear it."""
-    names = [wallet_of(payer), receivable_of(bill.plate_token, bill.person), (AccountKind.PAYABLE, bill.operator), (AccountKind.DEFERRED, bill.operator)]
+    names = [
+        wallet_of(payer),
+        receivable_of(bill.plate_token, bill.person),
+        (AccountKind.PAYABLE, bill.operator),
+        (AccountKind.DEFERRED, bill.operator),
+    ]
     wallet, receivable, payable, deferred = await ledger.open_accounts(tx, names)
     posting = ids.id_of("debt", bill.id, bill.version, bill.paid, payer)
     payment = DebtPayment(posting, bill.session, wallet, receivable, payable, deferred, bill.owed, now)

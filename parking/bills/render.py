@@ -25,7 +25,9 @@ class LineView(msgspec.Struct, frozen=True):
 
 
 def line_views(lines: Sequence[Line]) -> list[LineView]:
-    return [LineView(line.kind, rfc3339(line.start), rfc3339(line.end), Words(line.what_zh, line.what_en), money(line.amount)) for line in lines]
+    return [
+        LineView(line.kind, rfc3339(line.start), rfc3339(line.end), Words(line.what_zh, line.what_en), money(line.amount)) for line in lines
+    ]
 
 
 def render_lines(lines: Sequence[Line]) -> str:

@@ -54,7 +54,11 @@ class _Case:
 
     def debtor_changed(self) -> bool:
         before = self.before
-        return before is not None and (before.person, before.plate_token, before.operator) != (self.stay.person, self.stay.plate_token, self.site.operator)
+        return before is not None and (before.person, before.plate_token, before.operator) != (
+            self.stay.person,
+            self.stay.plate_token,
+            self.site.operator,
+        )
 
     def same_as_before(self) -> bool:
         before = self.before
@@ -139,7 +143,9 @@ async def _price(tx: Transaction, case: _Case) -> None:
 async def _stay_of(tx: Transaction, case: _Case) -> Stay:
     assert case.tariff is not None and case.stay.left_at is not None
     earlier = await store.visits_before(tx, case.stay) if case.tariff.tariff.reentry else []
-    return stay_to_price(case.stay, case.stay.left_at, tuple(Visit(*map(whole_seconds, visit), case.stay.site) for visit in earlier))
+    return stay_to_price(
+        case.stay, case.stay.left_at, tuple(Visit(whole_seconds(entry), whole_seconds(left), case.stay.site) for entry, left in earlier)
+    )
 
 
 def stay_to_price(stay: Billable, until: datetime, earlier: tuple[Visit, ...] = ()) -> Stay:
@@ -310,4 +316,3 @@ def _fact(case: _Case) -> BillSettled:
         bill=case.id, session=case.stay.session, person=case.stay.person, operator=case.site.operator, version=case.version,
         total=case.total, paid=case.paid, owed=case.owed,
     )  # fmt: skip
-

@@ -54,9 +54,7 @@ async def list_steps(database: Database, topup: uuid.UUID) -> list[tuple[str | N
 
 
 async def keep_notify(tx: Transaction, notify: Notify, verdict: Verdict, at: datetime) -> None:
-    await tx.execute(
-        queries.keep_notify, notify.news.provider, notify.id, notify.digest, notify.number, notify.key_id, verdict, at
-    )
+    await tx.execute(queries.keep_notify, notify.news.provider, notify.id, notify.digest, notify.number, notify.key_id, verdict, at)
 
 
 def _topup(row: postgres.Record | None) -> TopUp | None:

@@ -26,7 +26,7 @@ class Folded:
 async def fold_stays(tx: Transaction, found: Sequence[Observation], *, keys: seal.Keys, now: datetime) -> None:
     """Add evidence and bring the stays of its units, and of their plates elsewhere, up to date."""
     await store.save_observations(tx, found)
-    first_news = {}
+    first_news: dict[str, datetime] = {}
     for one in found:
         first_news[one.unit] = min(first_news.get(one.unit, one.seen.at), one.seen.at)
     after = await store.anchors(tx, first_news)
@@ -64,7 +64,9 @@ def _fold_unit(unit: str, evidence: Sequence[Seen], known: Sequence[Session], pl
 
 
 def _told(before: Session | None, stay: Stay, unit: str, site: str, spot: str) -> Folded:
-    fresh = Session(ids.id_of("session", unit, stay.opened_by.hex()), unit, site, spot, stay.opened_by, stay.entered_at, stay.proven_at, version=0)
+    fresh = Session(
+        ids.id_of("session", unit, stay.opened_by.hex()), unit, site, spot, stay.opened_by, stay.entered_at, stay.proven_at, version=0
+    )
     return Folded(before, (before or fresh).told_by(stay, gated=not spot))
 
 
@@ -100,7 +102,9 @@ async def _conclude(tx: Transaction, told: Sequence[Folded], now: datetime, *, a
     chosen = {pair.after.id for pair in told} if all_of_them else set()
     await store.save_sessions(tx, [pair.after for pair in changed])
     tx.tell(*(fact for pair in changed for fact in _facts(pair)), at=now)
-    to_settle = [pair.after for pair in changed] + [pair.after for pair in concluded if pair.before == pair.after and pair.after.id in chosen]
+    to_settle = [pair.after for pair in changed] + [
+        pair.after for pair in concluded if pair.before == pair.after and pair.after.id in chosen
+    ]
     billable = [_billable(one, held) for one in to_settle if one.plate_token and one.plate_sealed]
     unpriced = await settle_bills.settle_bills(tx, billable, now=now)
     await _mark_unpriced(tx, to_settle, unpriced)
@@ -158,5 +162,3 @@ def _facts(pair: Folded) -> list[Fact]:
     if before is None or before.state != "open" or (before.entered_at, before.person) != (one.entered_at, one.person):
         return [SessionOpened(session=one.id, site=one.site, spot=one.spot, entered_at=one.entered_at, person=one.person)]
     return []
-
-

@@ -36,7 +36,9 @@ class StaysFollower:
     async def apply(self, tx: Transaction, entries: Sequence[Entry]) -> None:
         readings = [entry.event for entry in entries]
         known = await sites.load_sites(tx, {reading.site for reading in readings if isinstance(reading, Reading)})
-        gates = {reading.site for reading in readings if isinstance(reading, VehiclePassed)} - {site.id for site in known.values() if site.gated}
+        gates = {reading.site for reading in readings if isinstance(reading, VehiclePassed)} - {
+            site.id for site in known.values() if site.gated
+        }
         if gates:
             await sites.mark_gated(tx, gates)
         found = [one for reading in readings if (one := observation_of(reading, known, gates)) is not None]
@@ -54,7 +56,9 @@ def observation_of(reading: object, known: dict[str, Site], gates: set[str]) -> 
         site = known.get(reading.site)
         if site is not None and not site.gated:
             what: What = "occupied" if reading.state == "occupied" else "free"
-            return _observation(reading.spot, reading.spot, reading, what, _plate(reading) if what == "occupied" else None, reading.evidence)
+            return _observation(
+                reading.spot, reading.spot, reading, what, _plate(reading) if what == "occupied" else None, reading.evidence
+            )
     return None
 
 
@@ -119,5 +123,3 @@ class HoldersFollower:
             elif isinstance(fact, TariffPublished):
                 waiting = [row["id"] for row in await tx.fetch(store.queries.unpriced_sessions, fact.code)]
                 await fold_stays.reconsider(tx, waiting, now=self._clock.city())
-
-

@@ -105,9 +105,7 @@ def _spot_stays(ordered: Sequence[Seen], near: NearPlates) -> list[Stay]:
 
 def _begun(one: Seen, entered_at: datetime | None = None) -> Stay:
     why = frozenset() if one.plate else frozenset({"no_plate"})
-    return Stay(
-        one.id, entered_at or one.at, one.at, one.plate, one.confidence, one.vehicle_type, why=why, evidence=frozenset({one.id})
-    )
+    return Stay(one.id, entered_at or one.at, one.at, one.plate, one.confidence, one.vehicle_type, why=why, evidence=frozenset({one.id}))
 
 
 def _occupied_again(current: Stay, one: Seen, near: NearPlates) -> list[Stay]:
@@ -140,7 +138,9 @@ def _with_proof(stay: Stay, one: Seen) -> Stay:
     if one.plate is None:
         return seen
     if stay.plate is None:
-        return replace(seen, plate=one.plate, confidence=one.confidence, vehicle_type=one.vehicle_type, proven_at=one.at, why=stay.why - {"no_plate"})
+        return replace(
+            seen, plate=one.plate, confidence=one.confidence, vehicle_type=one.vehicle_type, proven_at=one.at, why=stay.why - {"no_plate"}
+        )
     if stay.plate.token == one.plate.token:
         return replace(seen, proven_at=one.at, confidence=max(stay.confidence or 0.0, one.confidence or 0.0) or None)
     seen = replace(seen, proven_at=one.at, why=stay.why | {"plate_corrected"})
@@ -233,7 +233,9 @@ def untangle(presences: Sequence[Presence]) -> list[Presence]:
     A stay without an end ends at its last proof when the plate begins another one; two stays that are both proven
     to overlap are two places at once (a clone or a misreading): both go on and neither is debited by itself.
     """
-    found = [replace(one, left_at=one.seen_left_at, why=frozenset()) for one in sorted(presences, key=lambda one: (one.entered_at, str(one.id)))]
+    found = [
+        replace(one, left_at=one.seen_left_at, why=frozenset()) for one in sorted(presences, key=lambda one: (one.entered_at, str(one.id)))
+    ]
     for later in range(1, len(found)):
         for earlier in range(later):
             found[earlier], found[later] = _pair(found[earlier], found[later])

@@ -115,4 +115,3 @@ async def holders(tx: Transaction, tokens: Iterable[bytes]) -> dict[bytes, list[
 
 def holder_at(held: Sequence[Holder], at: datetime) -> Holder | None:
     return next((one for one in held if one.since <= at and (one.until is None or at < one.until)), None)
-

@@ -44,4 +44,6 @@ async def publish_tariff(database: Database, text: str, *, now: datetime) -> tup
     try:
         return tariff, await database.run(work)
     except postgres.ExclusionViolation:
-        raise Conflict(f"{tariff.code} version {tariff.version} is in force at the same time as another version; end that one first") from None
+        raise Conflict(
+            f"{tariff.code} version {tariff.version} is in force at the same time as another version; end that one first"
+        ) from None

@@ -6,3 +6,9 @@ SELECT version, sha256, body FROM parking.tariff WHERE code = $1 ORDER BY versio
 
 -- name: publish
 INSERT INTO parking.tariff (code, version, sha256, effective_from, effective_to, body, published_at) VALUES ($1, $2, $3, $4, $5, $6, $7);
+
+-- name: all_tariffs
+SELECT code, version, sha256, body FROM parking.tariff ORDER BY code, version;
+
+-- name: sites_with_tariffs
+SELECT id, tariff FROM parking.site;

@@ -1,0 +1,97 @@
+"""Stays as their driver and their operator see them."""
+
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+import msgspec
+
+from foundation import plates, seal
+from foundation.clock import Clock, rfc3339, whole_seconds
+from foundation.http import Call, Page, Paged, Route, Who, page_of, place_of
+from foundation.money import Money, money
+from foundation.postgres import Database, Record
+from parking.sessions import fold_stays, store
+from parking.tariffs.book import Book
+from parking.tariffs.model import Stay
+
+
+class SessionsQuery(Paged, kw_only=True):
+    state: Literal["open", "closed"] | None = None
+
+
+class OperatorSessionsQuery(Paged, kw_only=True):
+    state: Literal["open", "closed", "void"] | None = None
+    certainty: Literal["sure", "doubtful"] | None = None
+
+
+class SessionView(msgspec.Struct, frozen=True):
+    """`fee` of an open stay is what it would cost if it ended now; None when no tariff is in force."""
+
+    id: UUID
+    site: str
+    spot: str | None
+    plate: str | None
+    entered_at: str
+    left_at: str | None
+    state: str
+    certainty: str
+    why: list[str]
+    fee: Money | None
+    bill: UUID | None
+
+
+class _Teller:
+    """Rows as views; plates are opened for whoever may see them."""
+
+    def __init__(self, keys: seal.Keys, book: Book, clock: Clock) -> None:
+        self._keys, self._book, self._clock = keys, book, clock
+
+    def view(self, row: Record, *, masked: bool = False) -> SessionView:
+        plate = fold_stays.text_of(row["plate_sealed"], self._keys) if row["plate_sealed"] else None
+        left_at = row["left_at"] and rfc3339(whole_seconds(row["left_at"]))
+        shown = plate and (plates.masked_plate(plate) if masked else plate)
+        return SessionView(
+            row["id"], row["site"], row["spot"] or None, shown or None, rfc3339(whole_seconds(row["entered_at"])), left_at,
+            row["state"], row["certainty"], row["why"], self._fee(row), row["bill"] if row["state"] == "closed" else None,
+        )  # fmt: skip
+
+    def _fee(self, row: Record) -> Money | None:
+        if row["state"] == "closed":
+            return None if row["total"] is None else money(row["total"])
+        entered_at, now = whole_seconds(row["entered_at"]), whole_seconds(row["seen_left_at"] or self._clock.city())
+        colour = row["plate_colour"] or "other"
+        quoted = self._book.quote(row["site"], Stay(entered_at, max(now, entered_at), colour, row["vehicle_type"], site=row["site"]))
+        return money(quoted.price.total) if quoted else None
+
+
+def place_in_time(cursor: str | None) -> tuple[datetime | None, UUID | None]:
+    place = place_of(cursor, 2)
+    return (datetime.fromisoformat(place[0]), UUID(place[1])) if place else (None, None)
+
+
+def routes(database: Database, keys: seal.Keys, book: Book, clock: Clock) -> list[Route]:
+    teller = _Teller(keys, book, clock)
+
+    async def list_my_sessions(call: Call) -> Page[SessionView]:
+        at, last = place_in_time(call.query.cursor)
+        rows = await database.fetch(store.queries.sessions_of_person, call.me.person, call.query.state, at, last, call.query.limit + 1)
+        page = page_of(rows, call.query.limit, lambda row: (row["entered_at"].isoformat(), row["id"]))
+        return Page([teller.view(row) for row in page.items], page.next_cursor)
+
+    async def list_operator_sessions(call: Call) -> Page[SessionView]:
+        at, last = place_in_time(call.query.cursor)
+        operators = None if call.me.has("admin") else sorted(call.me.scopes("operator"))
+        rows = await database.fetch(
+            store.queries.sessions_of_operators, operators, call.query.state, at, last, call.query.limit + 1, call.query.certainty
+        )
+        page = page_of(rows, call.query.limit, lambda row: (row["entered_at"].isoformat(), row["id"]))
+        return Page([teller.view(row, masked=True) for row in page.items], page.next_cursor)
+
+    return [
+        Route("GET", "/api/v1/me/sessions", list_my_sessions, "My stays, newest first", Who.PERSON, SessionsQuery, answer=Page[SessionView]),
+        Route(
+            "GET", "/api/v1/operator/sessions", list_operator_sessions, "Stays at one's own sites, newest first",
+            Who.OPERATOR, OperatorSessionsQuery, answer=Page[SessionView],
+        ),
+    ]  # fmt: skip
