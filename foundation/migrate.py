@@ -6,10 +6,11 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from foundation import postgres
+from foundation import postgres, sql
 
 PACKAGES = ("foundation", "gateway_mqtt", "citymap", "parking", "services")  # In this order: facts before those who follow them.
 LOCK = 71000
+APPLIED = sql.load("foundation").applied_migrations
 _FILE = re.compile(r"^(\d{4})_\w+\.sql$")
 _HISTORY = """
 CREATE SCHEMA IF NOT EXISTS journal;
@@ -89,6 +90,15 @@ async def migrate(url: str, packages: Sequence[str] = PACKAGES) -> int:
         if todo:
             await connection.execute(_GRANTS)
         return len(todo)
+    finally:
+        await connection.close()
+
+
+async def grant(url: str) -> None:
+    """Give the application its rights again, as after a restore of a dump that carries none."""
+    connection = await postgres.connection(url)
+    try:
+        await connection.execute(_ROLE + _GRANTS)
     finally:
         await connection.close()
 

@@ -50,3 +50,12 @@ SELECT digest, status, answer FROM journal.idempotency WHERE caller = $1 AND rou
 
 -- name: keep_answer
 INSERT INTO journal.idempotency (caller, route, key, digest, status, answer) VALUES ($1, $2, $3, $4, $5, $6);
+
+-- name: found_city -- the first start decides
+INSERT INTO journal.city (name, speed, since) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING;
+
+-- name: load_city
+SELECT name, speed, since FROM journal.city;
+
+-- name: applied_migrations
+SELECT package, number FROM journal.migration;

@@ -91,6 +91,7 @@ class Ingest:
         self._paused = False
         self._looked_at = 0.0
         self.listener: Listener | None = None
+        self.lanes = LANES
 
     # What the listener calls
 

@@ -145,3 +145,17 @@ def _name(dice: int) -> str:
 
 def _dice(*parts: str) -> int:
     return int.from_bytes(hashlib.blake2b("\x1f".join(parts).encode(), digest_size=8).digest(), "big")
+
+
+def card_of_plate(plate: str) -> dict[str, str]:
+    """What a vehicle's papers say."""
+    car = vehicle_of(plates.normal_plate(plate))
+    return {"plate": car.plate, "colour": car.colour, "vin_last6": car.vin_last6, "owner": car.owner}
+
+
+def card_of_phone(phone: str) -> dict[str, object]:
+    """What the registers together know of whoever bears a number."""
+    person = person_of(phone)
+    home = {"zone": person.home.zone, "address": person.home.address} if person.home else None
+    cars = [{"plate": car.plate, "colour": car.colour, "vin_last6": car.vin_last6} for car in person.plates]
+    return {"name": person.name, "id_no": person.id_no, "home": home, "plates": cars}

@@ -157,3 +157,11 @@ BEGIN
   DELETE FROM journal.reading_seen_odd WHERE recorded_on < p_today - p_seen_days;
   RETURN dropped;
 END $$;
+
+-- The one city of this database, and how its time runs: chosen once, when it is first started.
+CREATE TABLE journal.city (
+  one   boolean          PRIMARY KEY DEFAULT true CHECK (one),
+  name  text             NOT NULL,
+  speed double precision NOT NULL CHECK (speed > 0),
+  since timestamptz      NOT NULL
+);

@@ -28,7 +28,7 @@ async def pay_bill(tx: Transaction, bill: UUID, payer: UUID, *, now: datetime) -
 
 
 async def pay_dues(tx: Transaction, plate_token: bytes, payer: UUID, *, now: datetime) -> int:
-    """Pay all that a plate owes which nobody has proved; answers the fen paid. Raises Conflict."""
+    """Pay all that a plate owes, whoever holds it; answers the fen paid. Raises Conflict."""
     owed = [store.bill_of(row) for row in await tx.fetch(store.queries.lock_dues, plate_token)]
     if not owed:
         raise Conflict("this plate owes nothing", code="already_paid")
@@ -71,5 +71,5 @@ async def _pay(tx: Transaction, bill: Bill, payer: UUID, now: datetime) -> bool:
 
 
 async def due_of(tx: Transaction, plate_tokens: Sequence[bytes]) -> dict[bytes, int]:
-    """Fen that plates owe which nobody has proved."""
+    """Fen that plates owe, whoever holds them: an amount tells nobody whether a plate is held."""
     return {row["plate_token"]: row["owed"] for row in await tx.fetch(store.queries.dues, list(plate_tokens))}

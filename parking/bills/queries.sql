@@ -51,11 +51,11 @@ SELECT bill, rail, amount, at FROM parking.payment WHERE bill = ANY ($1) ORDER B
 -- name: bills_of_sessions
 SELECT session, id FROM parking.bill WHERE session = ANY ($1);
 
--- name: dues -- what plates owe that nobody has proved to hold
-SELECT plate_token, sum(owed)::bigint AS owed FROM parking.bill WHERE plate_token = ANY ($1) AND owed > 0 AND person IS NULL GROUP BY plate_token;
+-- name: dues -- what plates owe, whoever holds them: amounts only to hold
+SELECT plate_token, sum(owed)::bigint AS owed FROM parking.bill WHERE plate_token = ANY ($1) AND owed > 0 GROUP BY plate_token;
 
 -- name: lock_dues -- oldest first
-SELECT * FROM parking.bill WHERE plate_token = $1 AND owed > 0 AND person IS NULL ORDER BY entered_at, id FOR UPDATE;
+SELECT * FROM parking.bill WHERE plate_token = $1 AND owed > 0 ORDER BY entered_at, id FOR UPDATE;
 
 -- name: debts_of_person -- what may be collected by itself: sure, oldest first
 SELECT * FROM parking.bill WHERE person = $1 AND owed > 0 AND certainty = 'sure' ORDER BY entered_at, id FOR UPDATE;

@@ -1,0 +1,33 @@
+"""The command line. Wrong use is one sentence and status 2, a failure of ours or of a server one sentence and status 1."""
+
+import sys
+
+import click
+
+from onelot.cli import main as cli
+from onelot.cli.errors import FAILURES, sentence_of
+
+
+def main() -> None:
+    """Run a command; a traceback only with --debug."""
+    try:
+        cli.onelot.main(standalone_mode=False)
+    except click.exceptions.Exit as ended:
+        sys.exit(ended.exit_code)
+    except click.Abort:
+        sys.exit(130)
+    except click.UsageError as error:
+        _say(error.format_message(), 2)
+    except FAILURES as error:
+        if "--debug" in sys.argv:
+            raise
+        _say(*sentence_of(error))
+
+
+def _say(sentence: str, status: int) -> None:
+    print(f"onelot: {sentence}", file=sys.stderr)
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,134 @@
+"""How a command reaches the city that runs at the data directory or behind the URLs."""
+
+import asyncio
+import contextlib
+import json
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import aiohttp
+import redis.asyncio
+from redis.exceptions import RedisError
+
+from foundation import postgres, seal, sql
+from foundation.bell import Bell
+from foundation.clock import Clock
+from foundation.postgres import Database
+from gateway_mqtt import store as gateway
+from onelot import embedded
+from onelot.cli.errors import Failed
+from onelot.config import Settings
+
+Answer = TypeVar("Answer")
+DOORS = "doors.json"
+load_city = sql.load("foundation").load_city
+count_refused, count_devices = gateway.queries.count_refused, gateway.queries.count_devices
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """Where a running city can be reached; written beside its data, readable by its owner only, since it holds keys."""
+
+    pid: int
+    city: str
+    http_url: str
+    mqtt_host: str
+    mqtt_port: int
+    phones_url: str
+    phones_key: str
+    departments_url: str
+    departments_key: str
+    bank_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """A running city, for one command."""
+
+    database: Database
+    keys: seal.Keys
+    clock: Clock
+    bell: Bell
+    settings: Settings
+
+
+def save_doors(data: Path, doors: Doors) -> None:
+    place = data / DOORS
+    descriptor = os.open(place.with_suffix(".new"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        json.dump(asdict(doors), file)
+    place.with_suffix(".new").replace(place)
+
+
+def load_doors(settings: Settings) -> Doors:
+    """Raises Failed when no city runs there."""
+    try:
+        return Doors(**json.loads((settings.data_dir / DOORS).read_text()))
+    except (OSError, ValueError, TypeError):
+        raise Failed(_nobody(settings)) from None
+
+
+def _nobody(settings: Settings) -> str:
+    return f"no city runs at {settings.data_dir}; start it with `onelot up`, or name another place with --data"
+
+
+def addresses(settings: Settings) -> tuple[str, str]:
+    """PostgreSQL and Redis of the city. Raises Failed."""
+    here = None if settings.postgres_url and settings.redis_url else embedded.running(settings.data_dir)
+    if here is None and not settings.postgres_url:
+        raise Failed(_nobody(settings))
+    return settings.postgres_url or (here.postgres_url if here else ""), settings.redis_url or (here.redis_url if here else "")
+
+
+@contextlib.asynccontextmanager
+async def reach(settings: Settings) -> AsyncIterator[Reached]:
+    """The running city's database, keys and clock. Raises Failed."""
+    postgres_url, redis_url = addresses(settings)
+    client = redis.asyncio.Redis.from_url(redis_url, socket_connect_timeout=1, socket_timeout=2) if redis_url else None
+    bell = Bell(client, settings.city)
+    try:
+        async with postgres.connect(postgres_url, bell=bell, size=4) as database:
+            row = await database.row(load_city)
+            if row is None:
+                raise Failed(_nobody(settings))
+            yield Reached(database, seal.Keys(settings.data_dir / "keys.json"), Clock(row["speed"], row["since"]), bell, settings)
+            await _ring(client, row["name"])
+    except postgres.AWAY as error:
+        raise Failed(f"the city's PostgreSQL does not answer ({type(error).__name__}); is `onelot up` running?") from error
+    finally:
+        if client is not None:
+            await client.aclose()
+
+
+async def _ring(client: "redis.asyncio.Redis | None", city: str) -> None:
+    """The city hears at once what a command has told; without Redis it looks within a second."""
+    if client is not None:
+        with contextlib.suppress(RedisError, OSError):
+            await client.publish(f"onelot:{{{city}}}:bell", "fact")
+
+
+def run(settings: Settings, work: Callable[[Reached], Awaitable[Answer]]) -> Answer:
+    """Do `work` with the running city."""
+
+    async def reached() -> Answer:
+        async with reach(settings) as city:
+            return await work(city)
+
+    return asyncio.run(reached())
+
+
+def ask(url: str, key: str, method: str, path: str, *, query: Mapping[str, str] | None = None, body: object = None) -> Any:  # noqa: ANN401  # JSON of a simulator
+    """Ask a simulated provider. Raises Failed when it does not answer."""
+
+    async def asked() -> Any:  # noqa: ANN401
+        timeout = aiohttp.ClientTimeout(total=10)
+        async with aiohttp.ClientSession(timeout=timeout, headers={"X-Api-Key": key}) as session:
+            async with session.request(method, url + path, params=query, json=body) as answer:
+                if answer.status >= 400:
+                    raise Failed(f"the simulated provider refused: {answer.status} {(await answer.text())[:200]}")
+                return await answer.json() if answer.content_type == "application/json" else None
+
+    return asyncio.run(asked())

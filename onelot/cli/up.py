@@ -1,0 +1,186 @@
+"""Run a city in one process: servers, migrations, loops and doors up in order, and down again in the other."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+
+import structlog
+import uvloop
+from aiohttp import web
+from prometheus_client import generate_latest
+from rich.console import Console
+
+from citymap.live import live
+from foundation import migrate, seal
+from foundation.clock import Clock
+from foundation.clock import rfc3339
+from foundation.journal import Follower
+from foundation.tasks import Supervisor
+from onelot import asyncapi, embedded, http, openapi, processes, wiring
+from onelot.cli.connect import DOORS, Doors, save_doors
+from onelot.cli.errors import Failed
+from onelot.config import Settings
+from onelot.outside import Outside, simulated
+from onelot.wiring import City
+from services.identity import door
+
+log = structlog.get_logger()
+
+DRAIN_SECONDS = 5.0
+Story = Callable[[City, Doors, Console], Awaitable[None]]
+
+
+def run(settings: Settings, *, story: Story | None = None) -> int:
+    """Until Ctrl-C or SIGTERM; answers the exit status."""
+    uvloop.run(_run(settings, story))
+    return 0
+
+
+def followers(keys: seal.Keys, clock: Clock) -> list[Follower]:
+    return wiring.followers(keys, clock)
+
+
+async def _run(settings: Settings, story: Story | None) -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    console = Console(stderr=True, highlight=False)
+    async with contextlib.AsyncExitStack() as stack:
+        servers = await embedded.start(
+            settings.data_dir, postgres_url=settings.postgres_url or None, redis_url=settings.redis_url or None, progress=_say(console)
+        )
+        stack.push_async_callback(embedded.stop, servers)
+        with _step(console, "schema"):
+            await migrate.migrate(servers.owner_url)
+        outside = await stack.enter_async_context(simulated(servers.place))
+        with _step(console, "city"):
+            city = await stack.enter_async_context(
+                wiring.build(settings, postgres_url=servers.postgres_url, redis_url=servers.redis_url, outside=outside)
+            )
+        supervisor = Supervisor()
+        stack.push_async_callback(_drain, city, supervisor)
+        processes.start_all(city, supervisor)
+        doors = await stack.enter_async_context(_open(city, supervisor, outside))
+        console.print(f"[bold]OneLot[/bold] {settings.city}: {doors.http_url}  devices: mqtt://{doors.mqtt_host}:{doors.mqtt_port}  Ctrl-C ends it")
+        await _until(stop, supervisor, servers.died, _told(story, city, doors, console))
+
+
+def _say(console: Console) -> Callable[[str], None]:
+    return lambda step: console.print(f"  {step}", style="dim")
+
+
+@contextlib.contextmanager
+def _step(console: Console, name: str) -> Iterator[None]:
+    """Says a step that took over a second, with its time."""
+    began = time.monotonic()
+    with console.status(f"{name} …"):
+        yield
+    if time.monotonic() - began > 1:
+        console.print(f"  {name}: {time.monotonic() - began:.1f} s", style="dim")
+
+
+async def _told(story: Story | None, city: City, doors: Doors, console: Console) -> None:
+    if story is not None:
+        await story(city, doors, console)
+    await asyncio.Event().wait()
+
+
+async def _until(stop: asyncio.Event, supervisor: Supervisor, died: "asyncio.Future[str]", story: Awaitable[None]) -> None:
+    """Until somebody asks us to end, or a part dies: then raises, since half a city is worse than none."""
+    waiting = [asyncio.ensure_future(one) for one in (stop.wait(), supervisor.death(), _death_of(died), story)]
+    try:
+        done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        for one in done:
+            one.result()
+    finally:
+        for one in waiting:
+            one.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def _death_of(died: "asyncio.Future[str]") -> None:
+    raise Failed(await asyncio.shield(died))
+
+
+async def _drain(city: City, supervisor: Supervisor) -> None:
+    """Stop intake, let what was taken reach the journal, stop the loops."""
+    with contextlib.suppress(TimeoutError, OSError):
+        await city.listener.drain(DRAIN_SECONDS)
+    await supervisor.stop()
+
+
+@contextlib.asynccontextmanager
+async def _open(city: City, supervisor: Supervisor, outside: Outside) -> AsyncIterator[Doors]:
+    """Open both doors and say where they are."""
+    settings = city.settings
+    app = http.application()
+    http.mount(app, city.routes, city.known, secure=door.is_secure(settings.url))
+    _add_own_pages(app, city, supervisor)
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            await city.listener.start()
+        except OSError:
+            raise Failed(f"port {settings.mqtt_port} for devices is in use; choose another with --mqtt-port") from None
+        try:
+            port = await stack.enter_async_context(http.serve(app, settings.http_host, settings.http_port))
+        except OSError:
+            raise Failed(f"port {settings.http_port} for the web is in use; choose another with --http-port") from None
+        doors = Doors(
+            os.getpid(), settings.city, f"http://{settings.http_host}:{port}", settings.mqtt_host, city.listener.port,
+            outside.phones_url, outside.phones_key, outside.departments_url, outside.departments_key, outside.bank_url,
+        )  # fmt: skip
+        save_doors(settings.data_dir, doors)
+        stack.callback((settings.data_dir / DOORS).unlink, missing_ok=True)
+        yield doors
+
+
+def _add_own_pages(app: web.Application, city: City, supervisor: Supervisor) -> None:
+    """What belongs to no house: health, metrics, clock, documents, the live socket."""
+    settings, clock = city.settings, city.clock
+    spec = openapi.document(city.routes, settings.url)
+    device_spec = asyncapi.document(settings.mqtt_host, city.listener.port or settings.mqtt_port, settings.city)
+
+    async def healthz(_: web.Request) -> web.Response:
+        return web.json_response({"status": "ok"})
+
+    async def readyz(_: web.Request) -> web.Response:
+        late = supervisor.late()
+        return web.json_response({"ready": not late, "late": late}, status=503 if late else 200)
+
+    async def metrics(_: web.Request) -> web.Response:
+        return web.Response(body=generate_latest(), content_type="text/plain", charset="utf-8")
+
+    async def get_clock(_: web.Request) -> web.Response:
+        return web.json_response({"city": rfc3339(clock.city()), "wall": rfc3339(clock.wall()), "speed": clock.speed})
+
+    async def problem(request: web.Request) -> web.Response:
+        found = openapi.problems().get(request.match_info["slug"])
+        if found is None:
+            raise web.HTTPNotFound
+        return web.json_response({"type": request.path, "title": found.title, "status": found.status, "about": (found.__doc__ or "").strip()})
+
+    def text(body: str, kind: str) -> Callable[[web.Request], Awaitable[web.Response]]:
+        async def answer(_: web.Request) -> web.Response:
+            return web.Response(text=body, content_type=kind, headers=http.SECURITY_HEADERS)
+
+        return answer
+
+    def document(body: object) -> Callable[[web.Request], Awaitable[web.Response]]:
+        async def answer(_: web.Request) -> web.Response:
+            return web.json_response(body)
+
+        return answer
+
+    app.router.add_get("/healthz", healthz)
+    app.router.add_get("/readyz", readyz)
+    app.router.add_get("/metrics", metrics)
+    app.router.add_get("/api/v1/clock", get_clock)
+    app.router.add_get("/problems/{slug}", problem)
+    app.router.add_get("/openapi.json", document(spec))
+    app.router.add_get("/asyncapi.json", document(device_spec))
+    app.router.add_get("/docs", text(openapi.page(city.routes), "text/html"))
+    app.router.add_get("/docs/style.css", text(openapi.STYLE, "text/css"))
+    app.router.add_get("/api/v1/live", live(city.fanout))

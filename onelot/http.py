@@ -1,0 +1,167 @@
+"""The HTTP door: mounts every house's routes, finds out who asks, and maps errors to RFC 9457 in one place."""
+
+import contextlib
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+
+import msgspec
+import structlog
+from aiohttp import web
+from prometheus_client import Counter, Histogram
+
+from foundation import postgres
+from foundation.caller import Caller
+from foundation.errors import Away, NotAllowed, NotFound, NotLoggedIn, Problem, TooBig, WrongType
+from foundation.http import Call, Reply, Route, Who, decode_body, decode_query
+from services.identity import door
+from services.identity.who_is import Known
+
+log = structlog.get_logger()
+
+BODY_BYTES_MAX = 256 * 1024
+SECURITY_HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' data: blob:; style-src 'self'; script-src 'self'; worker-src 'self' blob:; "
+    "connect-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+REQUESTS = Counter("onelot_http_requests_total", "Requests", ["route", "status"])
+SECONDS = Histogram("onelot_http_seconds", "Time to answer", ["route"], buckets=(0.002, 0.005, 0.01, 0.025, 0.1, 0.5, 2, 10))
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def mount(app: web.Application, routes: Sequence[Route], known: Known, *, secure: bool) -> None:
+    """Add the routes of all houses; what is not one of them answers 404 as a problem, too."""
+    for route in routes:
+        app.router.add_route(route.method, route.path, _handler(route, known, secure))
+
+
+def application() -> web.Application:
+    return web.Application(middlewares=[_answer_problems], client_max_size=BODY_BYTES_MAX, handler_args={"access_log": None})
+
+
+def _handler(route: Route, known: Known, secure: bool) -> Handler:
+    async def handle(request: web.Request) -> web.StreamResponse:
+        began = time.perf_counter()
+        caller = await _caller(request, route, known, secure)
+        call = await _call(request, route, caller)
+        answer = await route.handle(call)
+        SECONDS.labels(route.path).observe(time.perf_counter() - began)
+        reply = answer if isinstance(answer, Reply) else Reply(answer, route.status)
+        REQUESTS.labels(route.path, reply.status).inc()
+        return _response(reply)
+
+    return handle
+
+
+async def _caller(request: web.Request, route: Route, known: Known, secure: bool) -> Caller | None:
+    """Who asks. A write looks again, since rights are judged at the act. Raises NotLoggedIn and NotAllowed."""
+    credential = door.credential_of(request.headers, secure=secure)
+    if not door.may_write(request.method, request.headers, credential):
+        raise NotAllowed(f"a page says {door.PAGE_HEADER}: {door.PAGE_WORD} with what it changes")
+    fresh = request.method not in door.SAFE_METHODS
+    caller = await known.who_is(credential.token, fresh=fresh) if credential else None
+    if route.who is not Who.ANYBODY and caller is None:
+        raise NotLoggedIn
+    if caller is not None and not _may(caller, route.who):
+        raise NotAllowed
+    return caller
+
+
+def _may(caller: Caller, who: Who) -> bool:
+    if who in (Who.ANYBODY, Who.PERSON):
+        return True
+    return caller.has("admin") or (who is not Who.ADMIN and caller.has(str(who)))
+
+
+async def _call(request: web.Request, route: Route, caller: Caller | None) -> Call:
+    raw = await _read(request)
+    query = decode_query(request.query, route.query) if route.query else None
+    body = None
+    if route.body is not None and not route.raw_body:
+        if raw and request.content_type not in ("application/json", "application/merge-patch+json"):
+            raise WrongType
+        body = decode_body(raw, route.body)
+    address = request.remote or ""
+    return Call(dict(request.match_info), query, body, caller, request.headers, raw, address, f"{request.method} {request.path}")
+
+
+async def _read(request: web.Request) -> bytes:
+    try:
+        return await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        raise TooBig(f"a body has {BODY_BYTES_MAX} bytes at most") from None
+
+
+def _response(reply: Reply) -> web.Response:
+    headers = SECURITY_HEADERS | {"Cache-Control": "no-store"} | dict(reply.headers)
+    if reply.body is None:
+        return web.Response(status=reply.status, headers=headers)
+    return web.Response(body=msgspec.json.encode(reply.body), status=reply.status, content_type="application/json", headers=headers)
+
+
+def problem_response(problem: Problem) -> web.Response:
+    headers = SECURITY_HEADERS | {"Cache-Control": "no-store"}
+    if problem.retry_after_s is not None:
+        headers["Retry-After"] = str(problem.retry_after_s)
+    body = msgspec.json.encode(problem.body())
+    return web.Response(body=body, status=problem.status, content_type="application/problem+json", headers=headers)
+
+
+@web.middleware
+async def _answer_problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Every error as a problem: ours as it is, aiohttp's by its status, PostgreSQL away as 503, the rest as 500 and a log line."""
+    try:
+        return await handler(request)
+    except Problem as problem:
+        return _counted(request, problem)
+    except web.HTTPException as error:
+        if error.status < 400:
+            raise
+        return _counted(request, _BY_STATUS.get(error.status, NotFound)(error.reason))
+    except postgres.AWAY as error:
+        log.warning("request_without_database", error=type(error).__name__, route=_name(request))
+        return _counted(request, Away("the database is away for a moment", retry_after_s=2))
+    except Exception as error:
+        log.exception("request_failed", route=_name(request), error=type(error).__name__)
+        return _counted(request, Problem())
+
+
+class MethodNotAllowed(Problem):
+    status, slug, title = 405, "method-not-allowed", "This path does not know that method"
+
+
+class BadRequest(Problem):
+    status, slug, title = 400, "bad-request", "This is not a request we can read"
+
+
+_BY_STATUS: Mapping[int, type[Problem]] = {400: BadRequest, 404: NotFound, 405: MethodNotAllowed, 413: TooBig, 415: WrongType}
+
+
+def _name(request: web.Request) -> str:
+    """The route's own path, never the asked one: ids stay out of logs and metrics."""
+    resource = request.match_info.route.resource
+    return resource.canonical if resource is not None else "none"
+
+
+def _counted(request: web.Request, problem: Problem) -> web.Response:
+    REQUESTS.labels(_name(request), problem.status).inc()
+    return problem_response(problem)
+
+
+@contextlib.asynccontextmanager
+async def serve(app: web.Application, host: str, port: int) -> AsyncIterator[int]:
+    """Listen while the block runs; answers the port. Raises OSError when it is taken."""
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=3.0)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, host, port, reuse_address=True)
+        await site.start()
+        sockets = site._server.sockets if site._server else []  # type: ignore[attr-defined, union-attr]  # aiohttp has no public way to the chosen port
+        yield sockets[0].getsockname()[1] if sockets else port
+    finally:
+        await runner.cleanup()
+
+

@@ -1,0 +1,50 @@
+"""The one list of running loops, by name, and how long each may be silent before the city says that it is not ready."""
+
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+from foundation import journal
+from foundation.tasks import Supervisor
+from onelot.wiring import City
+from parking.payments.poll_topups import poll_topups
+from parking.sessions.follow import conclude_stays
+from services.identity.forget_old import keep_forgetting
+
+Round = Callable[[], None]
+Loop = Callable[[Round], Awaitable[None]]
+
+
+def start_all(city: City, supervisor: Supervisor) -> None:
+    """Gateway, followers, timers, outgoing calls and the board, each with its bound in seconds."""
+    for name, loop, age_seconds_max in [*_gateway(city), *_work(city), *_web(city)]:
+        supervisor.start(name, loop, age_seconds_max=age_seconds_max)
+
+
+def _gateway(city: City) -> list[tuple[str, Loop, float]]:
+    lanes: list[tuple[str, Loop, float]] = [
+        (f"gateway.lane-{lane}", partial(city.ingest.run_lane, lane), 10.0) for lane in range(city.ingest.lanes)
+    ]
+    return [*lanes, ("gateway.registry", city.registry.follow, 10.0), ("gateway.presence", city.ingest.keep_presence, 10.0)]
+
+
+def _work(city: City) -> list[tuple[str, Loop, float]]:
+    followers: list[tuple[str, Loop, float]] = [
+        (follower.name, partial(journal.follow, city.database, follower), 15.0) for follower in city.followers
+    ]
+    return [
+        *followers,
+        ("journal.partitions", partial(journal.keep_partitions, city.database), 60.0),
+        ("parking.conclude", partial(conclude_stays, city.database, city.clock), 15.0),
+        ("payments.poll", partial(poll_topups, city.database, city.bank, city.clock), 60.0),
+        ("identity.messages", city.sender.send_messages, 30.0),
+        ("identity.forget", partial(keep_forgetting, city.database, city.clock), 60.0),
+    ]
+
+
+def _web(city: City) -> list[tuple[str, Loop, float]]:
+    return [
+        ("bell.publish", city.bell.publish, 10.0),
+        ("bell.hear", city.bell.hear, 15.0),
+        ("citymap.board", city.board.run, 10.0),
+        ("parking.prices", city.book.follow, 10.0),
+    ]

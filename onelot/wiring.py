@@ -1,0 +1,190 @@
+"""Build the city from top to bottom: plain constructors, one block, no container. What a part does not need it does not get."""
+
+import contextlib
+import functools
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import aiohttp
+import redis.asyncio
+import structlog
+from redis.backoff import NoBackoff
+from redis.asyncio.retry import Retry
+
+from citymap import http as citymap_http
+from citymap.fanout import Fanout
+from citymap.follow import BoardFollower, SpotsFollower
+from foundation import journal, postgres, seal
+from foundation.bell import Bell
+from foundation.clock import Clock
+from foundation.errors import NotFound
+from foundation.http import Route
+from foundation.journal import Follower
+from foundation.postgres import Database, Transaction
+from foundation.sql import load
+from gateway_mqtt import http as gateway_http
+from gateway_mqtt.ingest import Ingest
+from gateway_mqtt.listener import Listener
+from gateway_mqtt.registry import Registry, SitesFollower as GatewaySitesFollower
+from onelot.config import Misused, Settings
+from onelot.outside import BANK_KEY_ID, MERCHANT, Outside
+from parking.bills import http as bills_http
+from parking.bills import pay_bill
+from parking.bills import store as bills
+from parking.bills.follow import DebtsFollower
+from parking.payments import http as payments_http
+from parking.payments.providers.sim_bank import NAME as BANK_NAME
+from parking.payments.providers.sim_bank import Settings as BankSettings
+from parking.payments.providers.sim_bank import SimBank
+from parking.sessions import http as sessions_http
+from parking.sessions.follow import HoldersFollower, StaysFollower
+from parking.sites.store import SitesFollower
+from parking.tariffs import http as tariffs_http
+from parking.tariffs.book import Book
+from services.identity import door
+from services.identity import http as identity_http
+from services.identity import plates as identity_plates
+from services.identity.providers.sms import HttpSms
+from services.identity.providers.vehicle_registry import HttpVehicleRegistry
+from services.identity.send_messages import Sender
+from services.identity.who_is import Known
+
+log = structlog.get_logger()
+
+_foundation = load("foundation")
+
+
+@dataclass(slots=True)
+class City:
+    """A built city: what the parts run and the doors show."""
+
+    settings: Settings
+    clock: Clock
+    keys: seal.Keys
+    bell: Bell
+    database: Database
+    registry: Registry
+    ingest: Ingest
+    listener: Listener
+    board: BoardFollower
+    fanout: Fanout
+    book: Book
+    known: Known
+    sender: Sender
+    bank: SimBank
+    followers: list[Follower] = field(default_factory=list)
+    routes: list[Route] = field(default_factory=list)
+
+
+@contextlib.asynccontextmanager
+async def build(settings: Settings, *, postgres_url: str, redis_url: str, outside: Outside) -> AsyncIterator[City]:
+    """Everything of a city, connected and loaded, nothing running yet. The database is migrated already."""
+    keys = seal.Keys(settings.data_dir / "keys.json")
+    async with contextlib.AsyncExitStack() as stack:
+        client = redis.asyncio.Redis.from_url(redis_url, socket_connect_timeout=1, socket_timeout=5, retry=Retry(NoBackoff(), 0))
+        stack.push_async_callback(client.aclose)
+        bell = Bell(client, settings.city)
+        database = await stack.enter_async_context(postgres.connect(postgres_url, bell=bell, size=16))
+        await journal.prepare(database)
+        clock = await found_city(database, settings)
+        web = await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
+        city = _assemble(settings, clock, keys, bell, database, web, outside)
+        await city.registry.load()
+        await city.book.load()
+        await city.board.start()
+        yield city
+
+
+async def found_city(database: Database, settings: Settings) -> Clock:
+    """The city's clock as its first start chose it. Raises Misused when another city lives in the database."""
+
+    async def work(tx: Transaction) -> postgres.Record:
+        await tx.execute(_foundation.found_city, settings.city, settings.speed, Clock().wall())
+        row = await tx.row(_foundation.load_city)
+        assert row is not None
+        return row
+
+    row = await database.run(work)
+    if row["name"] != settings.city:
+        raise Misused(f"this is the data of the city {row['name']}; say --city {row['name']}, or choose another data directory")
+    if settings.speed not in (1.0, row["speed"]):
+        raise Misused(f"the city's time runs at speed {row['speed']:g} since its first start; leave --speed out")
+    return Clock(row["speed"], row["since"])
+
+
+def _assemble(
+    settings: Settings, clock: Clock, keys: seal.Keys, bell: Bell, database: Database, web: aiohttp.ClientSession, outside: Outside
+) -> City:
+    registry = Registry(database)
+    ingest = Ingest(database, registry, keys, clock, settings.city)
+    listener = Listener(ingest, host=settings.mqtt_host, port=settings.mqtt_port)
+    ingest.listener = listener
+    book = Book(database)
+    board = BoardFollower(database, clock, snapshot_path=settings.data_dir / "board.snapshot")
+    known = Known(database, clock)
+    sender = Sender(HttpSms(web, outside.phones_url, outside.phones_key))
+    bank = SimBank(_bank_settings(settings, outside), web, clock)
+    city = City(settings, clock, keys, bell, database, registry, ingest, listener, board, Fanout(board), book, known, sender, bank)
+    city.followers = followers(keys, clock)
+    city.routes = _routes(city, HttpVehicleRegistry(web, outside.departments_url, outside.departments_key))
+    return city
+
+
+def followers(keys: seal.Keys, clock: Clock) -> list[Follower]:
+    """Everybody who keeps a cursor, in the order of the story."""
+    return [
+        GatewaySitesFollower(),
+        SpotsFollower(),
+        SitesFollower(),
+        StaysFollower(keys, clock),
+        HoldersFollower(clock),
+        DebtsFollower(clock),
+    ]
+
+
+def _bank_settings(settings: Settings, outside: Outside) -> BankSettings:
+    notify = f"http://127.0.0.1:{settings.http_port}/api/v1/providers/{BANK_NAME}/notify"
+    return BankSettings(outside.bank_url, notify, MERCHANT, outside.merchant_key, {BANK_KEY_ID: outside.bank_key.public_key()})
+
+
+def _routes(city: City, registry: HttpVehicleRegistry) -> list[Route]:
+    """Every house's routes; what one needs of another is handed in here."""
+    database, keys, clock = city.database, city.keys, city.clock
+    secure = door.is_secure(city.settings.url)
+    return [
+        *citymap_http.routes(city.board, clock, city.book, city.book),
+        *tariffs_http.routes(city.book),
+        *identity_http.routes(
+            database, keys, clock, known=city.known, sender=city.sender, registry=registry, dues=_Dues(database), secure=secure
+        ),
+        *sessions_http.routes(database, keys, city.book, clock),
+        *bills_http.routes(database, keys, clock, functools.partial(_token_of_plate, database, keys)),
+        *payments_http.routes(database, clock, city.bank, _bill_of),
+        *gateway_http.routes(database, city.listener),
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Dues:
+    """What plates owe, for the house that knows whose plates they are."""
+
+    database: Database
+
+    async def due_of(self, plate_tokens: Sequence[bytes]) -> dict[bytes, int]:
+        async with self.database.transaction() as tx:
+            return await pay_bill.due_of(tx, plate_tokens)
+
+
+async def _token_of_plate(database: Database, keys: seal.Keys, person: UUID, plate: str) -> bytes:
+    owned = await identity_plates.owned_plate(database, keys, person, bills_http.id_of(plate))
+    if owned is None:
+        raise NotFound
+    return owned.token
+
+
+async def _bill_of(tx: Transaction, sessions: Collection[UUID]) -> Mapping[UUID, UUID]:
+    rows = await tx.fetch(bills.queries.bills_of_sessions, list(sessions))
+    return {row["session"]: row["id"] for row in rows}
+
+
