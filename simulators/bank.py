@@ -160,10 +160,10 @@ async def query_order(request: web.Request) -> web.Response:
 
 async def add_fault(request: web.Request) -> web.Response:
     """`{"fault": "lost_answer", "times": 1, "ms": 0}`."""
-    body = _object(await request.read())
-    if body.get("fault") not in set(Fault):
+    body = {"times": 1, "ms": 0} | _object(await request.read())
+    values = (body.get("fault"), body["times"], body["ms"])
+    if values[0] not in set(Fault) or not all(type(number) is int and number >= 0 for number in values[1:]):
         return web.json_response({"code": "PARAM_ERROR", "faults": [*Fault]}, status=422)
-    values = (body["fault"], int(body.get("times", 1)), int(body.get("ms", 0)))
     request.app[_BANK].rows("INSERT INTO faults (fault, left_over, ms) VALUES (?, ?, ?)", *values)
     return await list_faults(request)
 
@@ -210,7 +210,8 @@ def signed_callback(
 def _make(bank: Bank, merchant: str, number: str, amount: str, notify_url: str, fault: sqlite3.Row | None) -> None:
     settle_at, reference = _now() + bank.pay_after_ms, "B" + uuid.uuid4().hex[:20]
     bank.rows(
-        "INSERT INTO orders (merchant, number, amount, notify_url, bank_ref, state, faults, settle_at) VALUES (?, ?, ?, ?, ?, 'ACCEPTED', ?, ?)",
+        "INSERT INTO orders (merchant, number, amount, notify_url, bank_ref, state, faults, settle_at)"
+        " VALUES (?, ?, ?, ?, ?, 'ACCEPTED', ?, ?)",
         *(merchant, number, amount, notify_url, reference, fault["fault"] if fault else "", settle_at),
     )
     bank.work.set()
@@ -226,12 +227,7 @@ async def _answer_order(bank: Bank, request: web.Request, merchant: str, number:
         await asyncio.sleep(fault["ms"] / 1000)
     order = bank.order(merchant, number)
     assert order is not None
-    answer = _answer(bank, request, _told(order))
-    if kind == Fault.FORGED_ANSWER:
-        answer.headers.update(
-            _signature(Ed25519PrivateKey.generate(), bank.key_id, f"answer\n{_nonce(request)}\n", bytes(answer.body), None)
-        )
-    return answer
+    return _answer(bank, request, _told(order), key=Ed25519PrivateKey.generate() if kind == Fault.FORGED_ANSWER else bank.key)
 
 
 def _stumble(bank: Bank, request: web.Request) -> None:
@@ -281,9 +277,11 @@ def _told(order: sqlite3.Row) -> dict[str, object]:
     return {name: order[name] for name in ("merchant", "number", "amount", "state", "bank_ref")} | {"currency": "CNY"}
 
 
-def _answer(bank: Bank, request: web.Request, body: Mapping[str, object], status: int = 200) -> web.Response:
+def _answer(
+    bank: Bank, request: web.Request, body: Mapping[str, object], status: int = 200, *, key: Ed25519PrivateKey | None = None
+) -> web.Response:
     raw = json.dumps(body).encode()
-    headers = _signature(bank.key, bank.key_id, f"answer\n{_nonce(request)}\n", raw, None)
+    headers = _signature(key or bank.key, bank.key_id, f"answer\n{_nonce(request)}\n", raw, None)
     return web.Response(body=raw, status=status, headers=headers, content_type="application/json")
 
 

@@ -36,7 +36,7 @@ async def apply_news(tx: Transaction, number: str, news: News, at: datetime) -> 
     if topup is None or state is None:
         if verdict in model.REFUSED:
             alarm(verdict, number=number, said=news.state, cause=news.cause)
-        return Outcome(verdict, topup and topup.state)
+        return Outcome(verdict, topup.state if topup is not None else None)
     await store.move_topup(tx, topup.id, state, news.cause, at, news)
     if state is State.PAID:
         await _book(tx, topup, at)
@@ -65,5 +65,6 @@ def _judge(topup: TopUp | None, news: News) -> tuple[Verdict, State | None]:
 async def _book(tx: Transaction, topup: TopUp, at: datetime) -> None:
     wallet, clearing = await settle.open_accounts(tx, [(AccountKind.WALLET, str(topup.person)), (AccountKind.CLEARING, topup.provider)])
     posting = model.posting_of(topup.number)
-    await settle.top_up(tx, id=posting, wallet=wallet, clearing=clearing, amount=topup.amount, at=at)
+    status = await settle.top_up(tx, id=posting, wallet=wallet, clearing=clearing, amount=topup.amount, at=at)
+    assert status != "conflict", f"the ledger holds {topup.number} with another body"
     tx.tell(events.TopUpPaid(topup=topup.id, person=topup.person, amount=topup.amount), at=at)

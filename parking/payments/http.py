@@ -15,8 +15,9 @@ from foundation.errors import NotFound, invalid
 from foundation.http import Call, Paged, Reply, Route, Who
 from foundation.money import Amount, Money
 from foundation.postgres import Database, Transaction
+from parking.ledger import model as ledger
 from parking.ledger import settle
-from parking.ledger.model import AccountKind
+from parking.ledger.model import AccountKind, Code
 from parking.payments import model, store
 from parking.payments.apply_news import alarm
 from parking.payments.errors import NotifyRefused
@@ -27,6 +28,15 @@ from parking.payments.top_up import top_up
 log = structlog.get_logger()
 
 REFUSED = Counter("onelot_payments_notifies_refused_total", "Callbacks that did not prove who sent them", ["reason"])
+WHAT = {
+    Code.TOPPED_UP: "top_up",
+    Code.SETTLED: "parking",
+    Code.DEBT_PAID: "debt_paid",
+    Code.REFUNDED: "refund",
+    Code.CORRECTED: "correction",
+    Code.DEBT_MOVED: "debt_moved",
+    Code.PAID_OUT: "paid_out",
+}
 
 
 class BillOf(Protocol):
@@ -94,8 +104,7 @@ def routes(database: Database, clock: Clock, bank: NotifyReader, bill_of: BillOf
         return _said(topup)
 
     async def get_wallet(call: Call) -> Wallet:
-        place = http.place_of(call.query.cursor, 1)
-        return await database.run(lambda tx: _wallet(tx, call.me.person, place and place[0], call.query.limit, bill_of))
+        return await _wallet(database, call.me.person, call.query, bill_of)
 
     async def notify(call: Call) -> Thanks:
         wall = clock.wall()
@@ -107,28 +116,38 @@ def routes(database: Database, clock: Clock, bank: NotifyReader, bill_of: BillOf
         await hear_notify(database, heard, clock.city_at(wall))
         return Thanks()
 
+    me, wallet = Who.PERSON, "/api/v1/me/wallet"
     return [
-        Route("GET", "/api/v1/me/wallet", get_wallet, "My wallet and what moved it", Who.PERSON, query=Paged, answer=Wallet),
-        Route(
-            *("POST", "/api/v1/me/wallet/topups", create_topup, "Top up my wallet", Who.PERSON),
-            body=Amount,
-            answer=TopUpSaid,
-            status=201,
-            idempotent=True,
-        ),
-        Route("GET", "/api/v1/me/wallet/topups/{topup}", get_topup, "One of my top-ups", Who.PERSON, answer=TopUpSaid),
+        Route("GET", wallet, get_wallet, "My wallet and what moved it", me, query=Paged, answer=Wallet),
+        Route("POST", f"{wallet}/topups", create_topup, "Top up my wallet", me, body=Amount, answer=TopUpSaid, status=201, idempotent=True),
+        Route("GET", f"{wallet}/topups/{{topup}}", get_topup, "One of my top-ups", me, answer=TopUpSaid),
         Route("POST", f"/api/v1/providers/{bank.name}/notify", notify, "The bank calls back, signed", answer=Thanks, raw_body=True),
     ]
 
 
-async def _wallet(tx: Transaction, person: uuid.UUID, before: int | None, limit: int, bill_of: BillOf) -> Wallet:
-    [account] = await settle.open_accounts(tx, [(AccountKind.WALLET, str(person))])
-    balance = await settle.balance_of(tx, account)
-    rows = await settle.entries(tx, account, before, limit + 1)
-    bills = await bill_of(tx, {row.session for row in rows if row.session is not None})
+async def _wallet(database: Database, person: uuid.UUID, query: Paged, bill_of: BillOf) -> Wallet:
+    before, limit = _before(query.cursor), min(query.limit, settle.ENTRIES_MAX - 1)  # One more is asked for, to know whether there is more.
+    [account] = await database.run(lambda tx: settle.open_accounts(tx, [(AccountKind.WALLET, str(person))]))
+    async with database.snapshot() as tx:  # Balance, entries and bills of one instant.
+        balance = await settle.balance_of(tx, account)
+        rows = await settle.entries(tx, account, before, limit + 1)
+        bills = await bill_of(tx, {row.session for row in rows if row.session is not None})
     page = http.page_of(rows, limit, lambda row: [row.seq])
-    entries = [Entry(rfc3339(row.at), money.money(row.amount), row.what, row.session and bills.get(row.session)) for row in page.items]
-    return Wallet(money.money(balance), entries, page.next_cursor)
+    return Wallet(money.money(balance), [_entry(row, bills) for row in page.items], page.next_cursor)
+
+
+def _entry(row: ledger.Entry, bills: Mapping[uuid.UUID, uuid.UUID]) -> Entry:
+    bill = bills.get(row.session) if row.session is not None else None
+    return Entry(rfc3339(row.at), money.money(row.amount), WHAT[row.code], bill)
+
+
+def _before(cursor: str | None) -> int | None:
+    place = http.place_of(cursor, 1)
+    if place is None:
+        return None
+    if not isinstance(place[0], int) or not 0 < place[0] < 2**63:
+        raise invalid("?cursor", "cursor", "the cursor is not one of ours; begin without it")
+    return place[0]
 
 
 def _fen(body: Amount) -> int:

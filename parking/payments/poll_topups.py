@@ -48,7 +48,9 @@ async def poll_once(database: Database, provider: Provider, clock: Clock, run: u
     leased = await database.run(lambda tx: _lease(tx, provider.name, clock, run))
     ends = await asyncio.gather(*(_look(database, provider, clock, run, topup) for topup in leased), return_exceptions=True)
     for topup, end in zip(leased, ends, strict=True):
-        if isinstance(end, Exception):  # The lease ends by time and somebody looks again; one bad row stops nobody else's money.
+        if isinstance(end, postgres.AWAY):
+            log.warning("look_lost", number=topup.number, error=type(end).__name__)
+        elif isinstance(end, Exception):  # The lease ends by time and somebody looks again; one bad row stops nobody else's money.
             alarm("look_failed", number=topup.number, error=repr(end)[:300])
     return len(leased)
 

@@ -78,10 +78,7 @@ class SimBank:
         status, answer = await self._call("POST", "/v1/orders", body)
         if status == 200:
             return self._news(_decode(answer, _Order), number, Cause.ANSWER)
-        refusal = _decode(answer, _Refusal)
-        if refusal.code == "DECLINED" and refusal.number == number:
-            return News(provider=NAME, state=State.FAILED, cause=Cause.ANSWER)
-        raise ProviderRefuses(f"order refused with {status} {refusal.code}")
+        raise ProviderRefuses(f"order refused with {status} {_decode(answer, _Refusal).code}")
 
     async def query(self, number: str) -> News:
         path = f"/v1/orders/{quote(number, safe='')}?merchant={quote(self._settings.merchant, safe='')}"

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -17,37 +16,28 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from foundation import http, ids, journal, migrate, postgres
+from foundation import http, ids, journal, postgres
 from foundation.caller import Caller
 from foundation.clock import Clock
 from foundation.errors import Problem
 from foundation.http import Call, Reply, Route
 from foundation.postgres import Database, Transaction
 from foundation.sql import Query
+from parking.ledger import settle
 from parking.payments import store
 from parking.payments.http import routes
 from parking.payments.poll_topups import poll_once
 from parking.payments.providers import sim_bank
 from simulators import bank
 
-SERVER = os.environ.get("ONELOT_TEST_POSTGRES", "postgresql://onelot@127.0.0.1:15999/postgres")
 MERCHANT = "onelot-test"
 
 
 @pytest.fixture
-async def database() -> AsyncIterator[Database]:
-    name = f"payments_{uuid.uuid4().hex[:12]}"
-    owner = await postgres.connection(SERVER)
-    await owner.execute(f"CREATE DATABASE {name}")
-    url = SERVER.rsplit("/", 1)[0] + f"/{name}"
-    try:
-        await migrate.migrate(url)
-        async with postgres.connect(url) as found:
-            await journal.prepare(found)
-            yield found
-    finally:
-        await owner.execute(f"DROP DATABASE {name} WITH (FORCE)")
-        await owner.close()
+async def connected(postgres_url: str) -> AsyncIterator[Database]:
+    async with postgres.connect(postgres_url) as database:
+        await journal.prepare(database)
+        yield database
 
 
 class MovedClock(Clock):
@@ -85,6 +75,7 @@ class Town:
     person: uuid.UUID = field(default_factory=ids.new_id)
     run: uuid.UUID = field(default_factory=ids.new_id)
     heard: asyncio.Queue[int] = field(default_factory=asyncio.Queue)  # Statuses that callbacks were answered with.
+    bills: dict[uuid.UUID, uuid.UUID] = field(default_factory=dict)  # By session.
     deaf: bool = False  # Our door answers callbacks with 503.
 
     async def ask(self, method: str, path: str, body: object = None, *, key: str | None = None) -> tuple[int, Any]:
@@ -148,7 +139,7 @@ class Town:
 
 
 @pytest.fixture
-async def town(database: Database, tmp_path: Path) -> AsyncIterator[Town]:
+async def town(connected: Database, tmp_path: Path) -> AsyncIterator[Town]:
     merchant_key, bank_key = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
     ports = unused_port(), unused_port()
     url, bank_url = (f"http://127.0.0.1:{port}" for port in ports)
@@ -169,18 +160,20 @@ async def town(database: Database, tmp_path: Path) -> AsyncIterator[Town]:
             bank_url, f"{url}/api/v1/providers/sim-bank/notify", MERCHANT, merchant_key, {"bank-1": bank_key.public_key()}
         )
         provider = sim_bank.SimBank(settings, client, Clock())  # The bank and the callbacks live in real time, only the poller is moved on.
-        town = Town(database, clock, provider, client, url, bank_url, bank_key, start_bank, stop_bank)
-        ours = TestServer(_mount(routes(database, Clock(), provider, no_bills), town), port=ports[0])
+        town = Town(connected, clock, provider, client, url, bank_url, bank_key, start_bank, stop_bank)
+
+        async def bill_of(tx: Transaction, sessions: Collection[uuid.UUID]) -> Mapping[uuid.UUID, uuid.UUID]:
+            return {session: town.bills[session] for session in sessions if session in town.bills}
+
+        ours = TestServer(_mount(routes(connected, Clock(), provider, bill_of), town), port=ports[0])
         await ours.start_server()
         stack.push_async_callback(ours.close)
         await start_bank()
         yield town
         while running:
             await stop_bank()
-
-
-async def no_bills(tx: Transaction, sessions: Collection[uuid.UUID]) -> Mapping[uuid.UUID, uuid.UUID]:
-    return {}
+        async with connected.transaction() as tx:
+            assert await settle.proof(tx) == []
 
 
 def _mount(ours: list[Route], town: Town) -> web.Application:
