@@ -82,9 +82,9 @@ def made_places() -> Places:
 
 
 def _made_site(number: int, lon: float, lat: float) -> Site:
-    name = Name(f"{number}号停车场", f"Car park {number}")
-    told = {"id": f"zz-{number:04d}", "type": TYPES[number % len(TYPES)], "operator": "op-bench", "counted_by": "spots"}
-    return Site(name=name, capacity=0, lon=lon, lat=lat, opening_hours="24/7", **told)
+    where, kind = Name(f"{number}号停车场", f"Car park {number}"), TYPES[number % len(TYPES)]
+    site = Site(id=f"zz-{number:04d}", name=where, type=kind, operator="op-bench", counted_by="spots", capacity=0, lon=lon, lat=lat)
+    return msgspec.structs.replace(site, opening_hours="24/7")
 
 
 def _best(work: Callable[[], object], tries: int = TRIES) -> float:
