@@ -28,6 +28,8 @@ TREND_MINUTES: Final = 15
 TREND_SHARE: Final = 0.02  # Of the capacity, and at least one place: less is noise.
 NOBODY: Final = -1
 
+Word = tuple[int, int, str, bytes, int, int]  # What orders a reading (at, seq, device, id), then its state and its device's number.
+
 
 @dataclass(slots=True)
 class Changed:
@@ -128,37 +130,36 @@ class Board:
 
     def _take_spots(self, seen: Sequence[SpotSeen], touched: set[int]) -> tuple[set[int], set[int]]:
         """The last word on each spot of a batch, and of those the ones that are later than what the board has."""
-        last: dict[int, tuple[int, int, str, bytes, int]] = {}
-        number, meet, said = self.places.spot_number, self.devices.meet, self.devices.said
+        last: dict[int, Word] = {}
+        number, meet, said = self.places.spot_number.get, self.devices.meet, self.devices.said
         for event in seen:
             received = micros(event.received_at)
             device = meet(event.device, event.site, received)
             said(device, received)
             touched.add(device)
-            spot = number.get(event.spot)
+            spot = number(event.spot)
             if spot is None:
                 continue
-            word = (micros(event.at), event.seq, event.device, event.id, STATE_NUMBER[event.state])
+            at = received if event.at is event.received_at else micros(event.at)
+            word = (at, event.seq, event.device, key_bytes(event.id), STATE_NUMBER[event.state], device)
             before = last.get(spot)
             if before is None or word > before:
                 last[spot] = word
         return self._write(last) if last else (set(), set())
 
-    def _write(self, last: dict[int, tuple[int, int, str, bytes, int]]) -> tuple[set[int], set[int]]:
+    def _write(self, last: dict[int, Word]) -> tuple[set[int], set[int]]:
         spots = np.fromiter(last, np.int64, len(last))
-        words = list(last.values())
-        at = np.array([word[0] for word in words], np.int64)
-        seq = np.array([word[1] for word in words], np.int64)
-        later = (at > self.spot_at[spots]) | ((at == self.spot_at[spots]) & (seq > self.spot_seq[spots]))
-        for tie in np.nonzero((at == self.spot_at[spots]) & (seq == self.spot_seq[spots]))[0].tolist():
-            later[tie] = (words[tie][2], key_bytes(words[tie][3])) > self._writer(int(spots[tie]))
-        if not later.all():
-            kept = np.nonzero(later)[0]
-            spots, at, seq, words = spots[kept], at[kept], seq[kept], [words[place] for place in kept.tolist()]
-        self.spot_at[spots], self.spot_seq[spots] = at, seq
-        self.spot_state[spots] = np.array([word[4] for word in words], np.uint8)
-        self.spot_device[spots] = np.array([self.devices.number[word[2]] for word in words], np.int32)
-        self.spot_key[spots] = np.frombuffer(b"".join(key_bytes(word[3]) for word in words), np.uint8).reshape(-1, KEY_BYTES)
+        ats, seqs, names, keys, states, numbers = zip(*last.values(), strict=True)
+        at, seq = np.array(ats, np.int64), np.array(seqs, np.int64)
+        known_at, known_seq = self.spot_at[spots], self.spot_seq[spots]
+        later = (at > known_at) | ((at == known_at) & (seq > known_seq))
+        for tie in np.nonzero((at == known_at) & (seq == known_seq))[0].tolist():
+            later[tie] = (names[tie], keys[tie]) > self._writer(int(spots[tie]))
+        spots, at = spots[later], at[later]
+        self.spot_at[spots], self.spot_seq[spots] = at, seq[later]
+        self.spot_state[spots] = np.array(states, np.uint8)[later]
+        self.spot_device[spots] = np.array(numbers, np.int32)[later]
+        self.spot_key[spots] = np.frombuffer(b"".join(keys), np.uint8).reshape(-1, KEY_BYTES)[later]
         self._show(spots)
         sites = self.places.spot_site[spots]
         np.maximum.at(self.as_of, sites, at)
@@ -178,9 +179,10 @@ class Board:
         different = now != self.spot_shown[spots]
         spots, now = spots[different], now[different]
         site, spot_class = self.places.spot_site[spots], self.places.spot_class[spots]
+        row = site.astype(np.int64) * CLASS_COUNT + spot_class
         for step, state in ((-1, self.spot_shown[spots]), (1, now)):
-            np.add.at(self.sums, (site, state), step)
-            np.add.at(self.class_sums, (site, spot_class, state), step)
+            np.add.at(self.sums.reshape(-1), site * 4 + state, step)
+            np.add.at(self.class_sums.reshape(-1), row * 4 + state, step)
         self.spot_shown[spots] = now
         return spots
 
@@ -356,4 +358,4 @@ def passage_of(event: VehiclePassed) -> Passage:
 
 def key_bytes(key: bytes) -> bytes:
     """A reading's identity in the width of a column."""
-    return key[:KEY_BYTES].ljust(KEY_BYTES, b"\0")
+    return key if len(key) == KEY_BYTES else key[:KEY_BYTES].ljust(KEY_BYTES, b"\0")

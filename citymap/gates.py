@@ -76,16 +76,17 @@ class Inside:
         self._net += _net_of(car, passage.vehicle)
         return True
 
-    def fold(self, horizon: int) -> bool:
-        """Take passages up to `horizon` into the count: none older can arrive any more. Answers whether anything changed."""
+    def fold(self, horizon: int) -> int | None:
+        """Take passages up to `horizon` into the count: none older can arrive any more. Without a count they only go. Answers
+        the instant up to which they went; None when there was none."""
         cut = _quiet_cut(self._cars, horizon)
         if not any(passage.at <= cut for passage in self.passages.values()):
-            return False
+            return None
         if self.count is not None:
             folded = sum(_net_of([one for one in car if one.at <= cut], vehicle) for vehicle, car in self._cars.items())
             self.count = self.count._replace(at=cut, seq=-1, device="", id=b"", occupied=self.count.occupied + folded)
         self._forget(cut)
-        return True
+        return cut
 
     def _forget(self, until: int) -> None:
         kept = [passage for passage in self.passages.values() if passage.at > until]

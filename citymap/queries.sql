@@ -77,6 +77,9 @@ SELECT count(*) > 0 FROM journal.reading WHERE position = $1 AND recorded_at = $
 -- name: has_fact
 SELECT count(*) > 0 FROM journal.fact WHERE position = $1 AND recorded_at = $2;
 
+-- name: changed_sites
+SELECT DISTINCT key FROM journal.fact WHERE position > $1 AND recorded_at >= $2 AND position <= $3 AND kind = 'site_changed';
+
 -- name: save_devices -- who was heard, last and where
 INSERT INTO citymap.device AS d (id, site, heard_at)
 SELECT n.id, n.site, n.heard_at FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS n(id, site, heard_at) ORDER BY n.id

@@ -14,23 +14,10 @@ from citymap.model import CLASSES, COUNTED_BY, TYPES, Bounds, Name, Site, Spot
 CAPACITY_MAX: Final = 100_000
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
 _CODE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
-_SITE_KEYS: Final = frozenset(
-    [
-        "kind",
-        "name",
-        "type",
-        "operator",
-        "counted_by",
-        "zone",
-        "tariff",
-        "capacity",
-        "max_height_cm",
-        "max_stay_s",
-        "opening_hours",
-        "entrances",
-    ]
-)
 _SPOT_KEYS: Final = frozenset(("kind", "site", "class"))
+_SITE_KEYS: Final = frozenset(("kind", "name", "type", "operator", "counted_by", "zone", "tariff", "capacity")) | frozenset(
+    ("max_height_cm", "max_stay_s", "opening_hours", "entrances")
+)
 
 
 class Refused(msgspec.Struct, frozen=True):

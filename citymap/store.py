@@ -13,8 +13,8 @@ import numpy.typing as npt
 from citymap.devices import Connection
 from citymap.gates import Count, Passage
 from citymap.model import CLASS_NUMBER, NEVER, Name, Site, Spot, instant, micros
-from citymap.places import Places, of_spots
-from foundation import sql
+from citymap.places import Places
+from foundation import journal, sql
 from foundation.postgres import Database, Record, Transaction
 
 queries = sql.load("citymap")
@@ -198,6 +198,12 @@ async def has_fact(tx: Transaction, position: int, recorded_at: datetime) -> boo
     return bool(await tx.value(queries.has_fact, position, recorded_at))
 
 
+async def changed_sites(tx: Transaction, after: int, since: datetime, until: int) -> list[str]:
+    """Sites that were imported or changed between two positions of the facts."""
+    floor = since - journal.LATE_COMMIT if since.year > 1 else since
+    return [row["key"] for row in await tx.fetch(queries.changed_sites, after, floor, until)]
+
+
 # Following
 
 
@@ -265,19 +271,8 @@ async def drop_passages_until(tx: Transaction, site: str, until: datetime) -> No
     await tx.execute(queries.drop_passages_until, site, until)
 
 
-def with_sites(places: Places, sites: Sequence[Site], spots: Sequence[tuple[str, str, int, float, float]]) -> Places:
-    """Places in which some sites stand anew with all their spots; spots that moved to them leave the others."""
-    anew, moved = {site.id for site in sites}, {spot[0] for spot in spots}
-    kept = [
-        (spot, places.sites[site].id, spot_class, lon, lat)
-        for spot, site, spot_class, lon, lat in zip(
-            places.spot_ids,
-            places.spot_site.tolist(),
-            places.spot_class.tolist(),
-            places.spot_lon.tolist(),
-            places.spot_lat.tolist(),
-            strict=True,
-        )
-        if places.sites[site].id not in anew and spot not in moved
-    ]
-    return of_spots([*(site for site in places.sites if site.id not in anew), *sites], [*kept, *spots])
+def renumbered(device: npt.NDArray[np.int32], numbers: Mapping[int, int]) -> npt.NDArray[np.int32]:
+    """The database's numbers of devices as those of a board."""
+    table = np.full(max(numbers) + 1, -1, np.int32)
+    table[list(numbers)] = list(numbers.values())
+    return table[device]

@@ -1,0 +1,183 @@
+"""What the map answers when asked: sites, their spots, and where to park near a point."""
+
+import math
+from bisect import bisect_right
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Literal
+
+import msgspec
+
+from citymap import near, views
+from citymap.areas import bounds_of
+from citymap.board import Board
+from citymap.datum import Datum
+from citymap.follow import BoardFollower
+from citymap.model import CLASS_NUMBER, FRESHNESS, Name
+from citymap.near import Found, Pricing
+from citymap.views import Freshness, Labels, Location, OperatorSiteView, SiteView, SpotView
+from foundation.clock import Clock
+from foundation.errors import Away, NotFound, invalid
+from foundation.http import Call, Page, Paged, Route, Who, cursor_of, place_of
+from foundation.money import Money
+
+Metres = Annotated[float, msgspec.Meta(ge=1, le=5000)]
+Seconds = Annotated[int, msgspec.Meta(ge=60, le=30 * 86_400)]
+Longitude = Annotated[float, msgspec.Meta(ge=-180, le=180)]
+Latitude = Annotated[float, msgspec.Meta(ge=-90, le=90)]
+SpotClass = Literal["standard", "electric", "accessible", "family", "loading", "motorcycle"]
+
+
+class OneQuery(msgspec.Struct, kw_only=True):
+    crs: Datum | None = None
+
+
+class SitesQuery(Paged, kw_only=True):
+    bbox: str | None = None
+    crs: Datum | None = None
+
+
+class SpotsQuery(Paged, kw_only=True):
+    crs: Datum | None = None
+
+
+class NearQuery(msgspec.Struct, kw_only=True):
+    lon: Longitude
+    lat: Latitude
+    radius: Metres = 1000.0
+    limit: Annotated[int, msgspec.Meta(ge=1, le=100)] = 20
+    arrive: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+    stay_s: Seconds = 3600
+    spot_class: SpotClass | None = msgspec.field(default=None, name="class")
+    crs: Datum | None = None
+
+
+class NearSite(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
+    name: Name
+    type: str
+    location: Location
+    entrance: Location
+    capacity: int
+    free: int
+    unknown: int
+    as_of: str | None
+    freshness: Freshness
+
+
+class NearItem(msgspec.Struct, frozen=True, kw_only=True):
+    """`free` and `unknown` are of the class asked for; `p_free` is null while nothing forecasts."""
+
+    site: NearSite
+    distance_m: int
+    walk_s: int
+    price: Money | None
+    p_free: float | None
+    why: tuple[str, ...]
+    crs: Datum | msgspec.UnsetType = msgspec.UNSET
+
+
+def routes(follower: BoardFollower, clock: Clock, pricing: Pricing, labels: Labels) -> list[Route]:
+    def board() -> Board:
+        if not follower.started:
+            raise Away("the map is still loading", retry_after_s=1)
+        return follower.board
+
+    async def get_sites(call: Call) -> Page[SiteView]:
+        now, query = board(), call.query
+        chosen = range(len(now.places.sites)) if query.bbox is None else _in_box(now, query.bbox)
+        some, cursor = _page([now.places.sites[site].id for site in chosen], query)
+        return Page([views.site_view(now, chosen[place], labels, query.crs) for place in some], cursor)
+
+    async def get_site(call: Call) -> SiteView:
+        now = board()
+        return views.site_view(now, _site(now, call), labels, call.query.crs)
+
+    async def get_spots(call: Call) -> Page[SpotView]:
+        now = board()
+        spots = now.places.spots_of(_site(now, call))
+        some, cursor = _page(now.places.spot_ids[spots], call.query)
+        return Page([views.spot_view(now, spots.start + place, call.query.crs) for place in some], cursor)
+
+    async def get_near(call: Call) -> Page[NearItem]:
+        now, query = board(), call.query
+        if not (math.isfinite(query.lon) and math.isfinite(query.lat)):
+            raise invalid("?lon", "number", "lon and lat are degrees")
+        found = near.near(
+            now,
+            query.lon,
+            query.lat,
+            radius_m=query.radius,
+            limit=query.limit,
+            spot_class=None if query.spot_class is None else CLASS_NUMBER[query.spot_class],
+            arrive=query.arrive or clock.city(),
+            stay_s=query.stay_s,
+            pricing=pricing,
+        )
+        return Page([_near_item(now, one, query.crs) for one in found])
+
+    async def get_operator_sites(call: Call) -> Page[OperatorSiteView]:
+        now, all_of_it, operators = board(), call.me.has("admin"), call.me.scopes("operator")
+        mine = [number for number, site in enumerate(now.places.sites) if all_of_it or site.operator in operators]
+        some, cursor = _page([now.places.sites[site].id for site in mine], call.query)
+        return Page([views.operator_site_view(now, mine[place], labels, call.query.crs) for place in some], cursor)
+
+    sites = "/api/v1/sites"
+    return [
+        Route("GET", sites, get_sites, "Sites, all or those in a box", query=SitesQuery, answer=Page[SiteView]),
+        Route("GET", f"{sites}/{{site}}", get_site, "A site as it is now", query=OneQuery, answer=SiteView),
+        Route("GET", f"{sites}/{{site}}/spots", get_spots, "The spots of a site", query=SpotsQuery, answer=Page[SpotView]),
+        Route("GET", "/api/v1/near", get_near, "Where to park near a point, best first", query=NearQuery, answer=Page[NearItem]),
+        Route(
+            *("GET", "/api/v1/operator/sites", get_operator_sites, "One's own sites, and what is wrong with them"),
+            who=Who.OPERATOR,
+            query=SpotsQuery,
+            answer=Page[OperatorSiteView],
+        ),
+    ]
+
+
+def _page(ids: Sequence[str], query: Paged) -> tuple[range, str | None]:
+    """Places in a list that is in order of id, after the cursor; ids never repeat, so no page does."""
+    place = place_of(query.cursor, 1)
+    if place is not None and not isinstance(place[0], str):
+        raise invalid("?cursor", "cursor", "the cursor is not one of ours; begin without it")
+    first = bisect_right(ids, place[0]) if place is not None else 0
+    last = min(first + query.limit, len(ids))
+    return range(first, last), cursor_of(ids[last - 1]) if last < len(ids) else None
+
+
+def _in_box(board: Board, text: str) -> list[int]:
+    try:
+        w, s, e, n = (float(edge) for edge in text.split(","))
+    except ValueError:
+        raise invalid("?bbox", "bbox", "a box is four numbers: west,south,east,north") from None
+    found: list[int] = board.places.sites_in(bounds_of((w, s, e, n), "?bbox")).tolist()
+    return found
+
+
+def _site(board: Board, call: Call) -> int:
+    site = board.places.site_number.get(call.path["site"])
+    if site is None:
+        raise NotFound
+    return site
+
+
+def _near_item(board: Board, found: Found, crs: Datum | None) -> NearItem:
+    places, doors = board.places, board.places.doors[0]
+    held = places.sites[found.site]
+    site = NearSite(
+        id=held.id,
+        name=held.name,
+        type=held.type,
+        location=views.location(held.lon, held.lat, crs),
+        entrance=views.location(float(doors.lon[found.door]), float(doors.lat[found.door]), crs),
+        capacity=int(board.capacity[found.site]),
+        free=found.free,
+        unknown=found.unknown,
+        as_of=views.as_of(int(board.as_of[found.site])),
+        freshness=FRESHNESS[board.freshness[found.site]],
+    )
+    price = None if found.price is None else Money(found.price)
+    counted = {"distance_m": found.distance_m, "walk_s": found.walk_s}
+    return NearItem(site=site, price=price, p_free=None, why=found.why, crs=crs or msgspec.UNSET, **counted)
