@@ -168,12 +168,13 @@ class Ingest:
         for attempt in itertools.count():
             try:
                 with COMMIT.time():
-                    return await self._commit(batch)
+                    await self._commit(batch)
+                return
             except postgres.Refused as error:
                 if _of_data(error) and len(batch) > 1:
                     for taken in batch:
                         await self._persist([taken])
-                    return None
+                    return
                 if _of_data(error):
                     self._refuse_whole(batch[0], error)
                 log.error("journal_refuses", error=repr(error)[:300], attempt=attempt)
@@ -257,7 +258,8 @@ class Ingest:
         told += [store.heard_row(heard) for heard in presence]
         refused = [row for taken in batch for row in self._refused_rows(taken)]
         if not told and not refused:
-            return self._remember(batch, 0, 0, refused)
+            self._remember(batch, 0, 0, refused)
+            return
 
         async def work(tx: Transaction) -> int:
             if refused:
@@ -269,7 +271,7 @@ class Ingest:
         except BaseException:
             self._presence = presence + self._presence
             raise
-        return self._remember(batch, len(told), stored, refused)
+        self._remember(batch, len(told), stored, refused)
 
     def _remember(self, batch: list[Taken], told: int, stored: int, refused: Sequence[store.RefusedRow]) -> None:
         READINGS.labels("stored").inc(stored)

@@ -24,7 +24,11 @@ def document(host: str, port: int, city: str) -> dict[str, Any]:
     payloads = dict(zip(everything, schemas, strict=True))
     return {
         "asyncapi": "3.0.0",
-        "info": {"title": "OneLot devices", "version": "1.0.0", "description": "MQTT 5.0 or 3.1.1; QoS 1 is the promise: PUBACK means on disk."},
+        "info": {
+            "title": "OneLot devices",
+            "version": "1.0.0",
+            "description": "MQTT 5.0 or 3.1.1; QoS 1 is the promise: PUBACK means on disk.",
+        },
         "servers": {"city": {"host": f"{host}:{port}", "protocol": "mqtt"}},
         "channels": {kind: _channel(kind, city, said) for kind, (_, said) in everything.items()},
         "operations": {

@@ -159,9 +159,7 @@ async def serve(app: web.Application, host: str, port: int) -> AsyncIterator[int
     try:
         site = web.TCPSite(runner, host, port, reuse_address=True)
         await site.start()
-        sockets = site._server.sockets if site._server else []  # type: ignore[attr-defined, union-attr]  # aiohttp has no public way to the chosen port
+        sockets = site._server.sockets if site._server else []  # type: ignore[attr-defined]  # aiohttp has no public way to the chosen port
         yield sockets[0].getsockname()[1] if sockets else port
     finally:
         await runner.cleanup()
-
-

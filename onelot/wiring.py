@@ -9,8 +9,8 @@ from uuid import UUID
 import aiohttp
 import redis.asyncio
 import structlog
-from redis.backoff import NoBackoff
 from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 
 from citymap import http as citymap_http
 from citymap.fanout import Fanout
@@ -26,7 +26,8 @@ from foundation.sql import load
 from gateway_mqtt import http as gateway_http
 from gateway_mqtt.ingest import Ingest
 from gateway_mqtt.listener import Listener
-from gateway_mqtt.registry import Registry, SitesFollower as GatewaySitesFollower
+from gateway_mqtt.registry import Registry
+from gateway_mqtt.registry import SitesFollower as GatewaySitesFollower
 from onelot.config import Misused, Settings
 from onelot.outside import BANK_KEY_ID, MERCHANT, Outside
 from parking.bills import http as bills_http
@@ -125,7 +126,7 @@ def _assemble(
     known = Known(database, clock)
     sender = Sender(HttpSms(web, outside.phones_url, outside.phones_key))
     bank = SimBank(_bank_settings(settings, outside), web, clock)
-    city = City(settings, clock, keys, bell, database, registry, ingest, listener, board, Fanout(board), book, known, sender, bank)
+    city = City(settings, clock, keys, bell, database, registry, ingest, listener, board, Fanout(board, clock), book, known, sender, bank)
     city.followers = followers(keys, clock)
     city.routes = _routes(city, HttpVehicleRegistry(web, outside.departments_url, outside.departments_key))
     return city
@@ -186,5 +187,3 @@ async def _token_of_plate(database: Database, keys: seal.Keys, person: UUID, pla
 async def _bill_of(tx: Transaction, sessions: Collection[UUID]) -> Mapping[UUID, UUID]:
     rows = await tx.fetch(bills.queries.bills_of_sessions, list(sessions))
     return {row["session"]: row["id"] for row in rows}
-
-

@@ -51,13 +51,13 @@ async def restore(settings: Settings, file: Path) -> None:
         _unpack(file, Path(place))
         if (settings.data_dir / KEYS).exists():
             raise Failed(f"{settings.data_dir} holds a city already; restore into another directory with --data")
-        servers = await embedded.start(
-            settings.data_dir, postgres_url=settings.postgres_url or None, redis_url=settings.redis_url or None
-        )
+        servers = await embedded.start(settings.data_dir, postgres_url=settings.postgres_url or None, redis_url=settings.redis_url or None)
         try:
             await migrate.migrate(servers.owner_url, packages=())  # The application's role must be there before its grants.
             await _postgres("psql", "--quiet", "--command=DROP SCHEMA IF EXISTS journal CASCADE", url=servers.owner_url)
-            await _postgres("pg_restore", "--no-owner", "--no-privileges", "--exit-on-error", f"--dbname={servers.owner_url}", str(Path(place) / DUMP))
+            await _postgres(
+                "pg_restore", "--no-owner", "--no-privileges", "--exit-on-error", f"--dbname={servers.owner_url}", str(Path(place) / DUMP)
+            )
             await migrate.migrate(servers.owner_url)
             await migrate.grant(servers.owner_url)
             _keep_keys(Path(place) / KEYS, settings.data_dir / KEYS)

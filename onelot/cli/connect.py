@@ -120,10 +120,10 @@ def run(settings: Settings, work: Callable[[Reached], Awaitable[Answer]]) -> Ans
     return asyncio.run(reached())
 
 
-def ask(url: str, key: str, method: str, path: str, *, query: Mapping[str, str] | None = None, body: object = None) -> Any:  # noqa: ANN401  # JSON of a simulator
+def ask(url: str, key: str, method: str, path: str, *, query: Mapping[str, str] | None = None, body: object = None) -> Any:  # JSON of a simulator
     """Ask a simulated provider. Raises Failed when it does not answer."""
 
-    async def asked() -> Any:  # noqa: ANN401
+    async def asked() -> Any:
         timeout = aiohttp.ClientTimeout(total=10)
         async with aiohttp.ClientSession(timeout=timeout, headers={"X-Api-Key": key}) as session:
             async with session.request(method, url + path, params=query, json=body) as answer:

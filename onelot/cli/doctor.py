@@ -55,19 +55,25 @@ async def _schema(city: Reached) -> Finding:
     rows = await city.database.fetch(migrate.APPLIED)
     there = {(row["package"], row["number"]) for row in rows}
     good = known == there
-    return Finding("schema", good, f"{len(there)} steps applied, {len(known)} known", "restart with the version that belongs to the database")
+    return Finding(
+        "schema", good, f"{len(there)} steps applied, {len(known)} known", "restart with the version that belongs to the database"
+    )
 
 
 async def _stuck(city: Reached) -> Finding:
     rows = await journal.stuck(city.database)
     first = f"; first: {rows[0]['follower']} {rows[0]['key']}: {str(rows[0]['error'])[:80]}" if rows else ""
-    return Finding("followers", not rows, f"{len(rows)} entries stuck{first}", "`onelot stuck` lists them; mend the cause, then `onelot stuck retry`")
+    return Finding(
+        "followers", not rows, f"{len(rows)} entries stuck{first}", "`onelot stuck` lists them; mend the cause, then `onelot stuck retry`"
+    )
 
 
 async def _books(city: Reached) -> Finding:
     async with city.database.transaction() as tx:
         wrong = await ledger.proof(tx)
-    return Finding("ledger", not wrong, f"{len(wrong)} balances differ from their postings", "stop settling and restore: this must never be")
+    return Finding(
+        "ledger", not wrong, f"{len(wrong)} balances differ from their postings", "stop settling and restore: this must never be"
+    )
 
 
 async def _refused(city: Reached) -> Finding:
@@ -79,19 +85,35 @@ async def _silence(city: Reached) -> Finding:
     row = await city.database.row(connect.count_devices)
     assert row is not None
     total, online = row["total"], row["online"]
-    return Finding("devices", total == online, f"{online} of {total} online", "see /api/v1/operator/devices for who is silent, `onelot devices unknown` for who knocks")
+    return Finding(
+        "devices",
+        total == online,
+        f"{online} of {total} online",
+        "see /api/v1/operator/devices for who is silent, `onelot devices unknown` for who knocks",
+    )
 
 
 async def _ready(settings: Settings) -> Finding:
     doors = connect.load_doors(settings)
     began = time.monotonic()
     try:
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session, session.get(doors.http_url + "/readyz") as answer:
+        async with (
+            aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5)) as session,
+            session.get(doors.http_url + "/readyz") as answer,
+        ):
             said = await answer.json()
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
         alive = os.path.exists(f"/proc/{doors.pid}")
-        return Finding("web", False, f"{doors.http_url} does not answer ({type(error).__name__})", "restart it" if alive else "start it: its process is gone")
+        return Finding(
+            "web",
+            False,
+            f"{doors.http_url} does not answer ({type(error).__name__})",
+            "restart it" if alive else "start it: its process is gone",
+        )
     late = ", ".join(said["late"])
-    return Finding("loops", answer.status == 200, late or f"all loops turn; answered in {1000 * (time.monotonic() - began):.0f} ms", "see the log for the loop that is named")
-
-
+    return Finding(
+        "loops",
+        answer.status == 200,
+        late or f"all loops turn; answered in {1000 * (time.monotonic() - began):.0f} ms",
+        "see the log for the loop that is named",
+    )

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -27,7 +28,7 @@ from onelot.config import Misused, Settings
 from parking.tariffs import price_stay, publish_tariff
 from parking.tariffs.calendar import official
 from parking.tariffs.errors import TariffFaults
-from parking.tariffs.model import Stay
+from parking.tariffs.model import Stay, Tariff
 from services.identity.grant_role import grant_role
 from simulators import population
 
@@ -48,10 +49,10 @@ FLAGS: list[Callable[[Any], Any]] = [
 
 
 def settings_of(**flags: object) -> Settings:
-    return config.read(**flags)
+    return config.read(os.environ, **flags)
 
 
-def with_flags(command: Any) -> Any:  # noqa: ANN401  # click's decorators are untyped
+def with_flags(command: Any) -> Any:  # click's decorators are untyped
     for flag in reversed(FLAGS):
         command = flag(command)
     return command
@@ -129,7 +130,9 @@ def devices() -> None:
 @common
 @as_json
 @debugged
-def devices_add(site: str, kind: str, lanes: tuple[str, ...], spots: tuple[str, ...], name: str | None, as_json: bool, **flags: object) -> None:
+def devices_add(
+    site: str, kind: str, lanes: tuple[str, ...], spots: tuple[str, ...], name: str | None, as_json: bool, **flags: object
+) -> None:
     """Give a device its name and password; the password is shown this once."""
     settings = settings_of(**flags)
     doors = connect.load_doors(settings)
@@ -160,7 +163,11 @@ def devices_unknown(as_json: bool, **flags: object) -> None:
         ]  # fmt: skip
 
     found = connect.run(settings_of(**flags), work)
-    say({"items": found}, [f"{one['device']} from {one['address']}: {one['reason']}, {one['tries']} times" for one in found], as_json=as_json)
+    say(
+        {"items": found},
+        [f"{one['device']} from {one['address']}: {one['reason']}, {one['tries']} times" for one in found],
+        as_json=as_json,
+    )
 
 
 @onelot.command()
@@ -216,11 +223,11 @@ def tariff_publish(file: Path, **flags: object) -> None:
     """Publish a version; from then on it does not change."""
     text = read_text(file)
 
-    async def work(city: Reached) -> object:
+    async def work(city: Reached) -> tuple[Tariff, bool]:
         return await publish_tariff.publish_tariff(city.database, text, now=city.clock.city())
 
     try:
-        found, fresh = connect.run(settings_of(**flags), work)  # type: ignore[misc]  # a pair of tariff and whether it is new
+        found, fresh = connect.run(settings_of(**flags), work)
     except TariffFaults as faults:
         raise faults_of(file, faults) from None
     click.echo(f"{found.code} version {found.version} is {'published' if fresh else 'published already'}")
@@ -245,11 +252,14 @@ def tariff_price(file: Path, entry: str, exit: str, colour: str, vehicle: str, a
     except ValueError as error:
         raise Misused(str(error)) from None
     price = price_stay.price_stay(rule, stay, official())
-    lines = [f"{line.start:%m-%d %H:%M:%S} - {line.end:%m-%d %H:%M:%S}  {line.amount / 100:>9.2f}  {line.what_en}  {line.what_zh}" for line in price.lines]
+    lines = [
+        f"{line.start:%m-%d %H:%M:%S} - {line.end:%m-%d %H:%M:%S}  {line.amount / 100:>9.2f}  {line.what_en}  {line.what_zh}"
+        for line in price.lines
+    ]
     say(price, [*lines, f"total {price.total / 100:.2f} yuan"], as_json=as_json)
 
 
-def instant(text: str) -> Any:  # noqa: ANN401  # a datetime
+def instant(text: str) -> Any:  # a datetime
     """City time unless an offset is said. Raises Misused."""
     from_text = click.DateTime(["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M%z"])
     try:
@@ -289,7 +299,7 @@ def people_grant(phone: str, role: str, operator: str | None, agency: str | None
 @as_json
 @debugged
 @click.pass_context
-def stuck(context: click.Context, as_json: bool, **flags: object) -> None:
+def stuck(context: click.Context, /, as_json: bool, **flags: object) -> None:
     """What a follower could not apply, and what waits behind it. `stuck drop` and `stuck retry` end it."""
     if context.invoked_subcommand:
         return
@@ -300,7 +310,9 @@ def stuck(context: click.Context, as_json: bool, **flags: object) -> None:
         return [{name: row[name] for name in names} | {"since": rfc3339(row["since"])} for row in rows]
 
     found = connect.run(settings_of(**flags), work)
-    lines = [f"{one['follower']} #{one['position']} {one['kind']} {one['key']}: {one['error'] or 'waits'}" for one in found] or ["nothing is stuck"]
+    lines = [f"{one['follower']} #{one['position']} {one['kind']} {one['key']}: {one['error'] or 'waits'}" for one in found] or [
+        "nothing is stuck"
+    ]
     say({"items": found}, lines, as_json=as_json)
 
 
@@ -419,4 +431,3 @@ def department(name: str, state: str, **flags: object) -> None:
     doors = connect.load_doors(settings_of(**flags))
     connect.ask(doors.departments_url, doors.departments_key, "PUT", f"/control/{name}", body={"state": state})
     click.echo(f"{name} is {state}")
-

@@ -15,8 +15,7 @@ from rich.console import Console
 
 from citymap.live import live
 from foundation import migrate, seal
-from foundation.clock import Clock
-from foundation.clock import rfc3339
+from foundation.clock import Clock, rfc3339
 from foundation.journal import Follower
 from foundation.tasks import Supervisor
 from onelot import asyncapi, embedded, http, openapi, processes, wiring
@@ -64,7 +63,9 @@ async def _run(settings: Settings, story: Story | None) -> None:
         stack.push_async_callback(_drain, city, supervisor)
         processes.start_all(city, supervisor)
         doors = await stack.enter_async_context(_open(city, supervisor, outside))
-        console.print(f"[bold]OneLot[/bold] {settings.city}: {doors.http_url}  devices: mqtt://{doors.mqtt_host}:{doors.mqtt_port}  Ctrl-C ends it")
+        console.print(
+            f"[bold]OneLot[/bold] {settings.city}: {doors.http_url}  devices: mqtt://{doors.mqtt_host}:{doors.mqtt_port}  Ctrl-C ends it"
+        )
         await _until(stop, supervisor, servers.died, _told(story, city, doors, console))
 
 
@@ -160,7 +161,9 @@ def _add_own_pages(app: web.Application, city: City, supervisor: Supervisor) -> 
         found = openapi.problems().get(request.match_info["slug"])
         if found is None:
             raise web.HTTPNotFound
-        return web.json_response({"type": request.path, "title": found.title, "status": found.status, "about": (found.__doc__ or "").strip()})
+        return web.json_response(
+            {"type": request.path, "title": found.title, "status": found.status, "about": (found.__doc__ or "").strip()}
+        )
 
     def text(body: str, kind: str) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def answer(_: web.Request) -> web.Response:
