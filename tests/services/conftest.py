@@ -168,8 +168,17 @@ class House:
     urls: list[str] = field(default_factory=list)  # All that were asked for at the door.
 
     def routes(self) -> list[http.Route]:
-        parts = {"known": self.known, "sender": self.sender, "registry": self.registry, "dues": self.dues}
-        return routes(self.database, self.keys, self.clock, secure=self.secure, limits=self.limits, **parts)
+        return routes(
+            self.database,
+            self.keys,
+            self.clock,
+            known=self.known,
+            sender=self.sender,
+            registry=self.registry,
+            dues=self.dues,
+            secure=self.secure,
+            limits=self.limits,
+        )
 
     @contextlib.asynccontextmanager
     async def opened(self, **otherwise: Any) -> AsyncIterator["House"]:

@@ -56,7 +56,9 @@ async def test_known_and_unknown_numbers_are_answered_alike(house: Any) -> None:
     for phone in (PHONE, OTHER):
         web = house.nobody()
         asked = await web("POST", CODES, {"phone": phone})
-        seen.append((asked, sorted(web.headers), await web("POST", SESSIONS, {"phone": phone, "code": wrong(await house.code_of(phone, 1))})))
+        seen.append(
+            (asked, sorted(web.headers), await web("POST", SESSIONS, {"phone": phone, "code": wrong(await house.code_of(phone, 1))}))
+        )
 
     never_asked = await house.nobody()("POST", SESSIONS, {"phone": "+8613800000003", "code": "123456"})
 
@@ -239,7 +241,11 @@ async def test_over_https_the_cookie_is_bound_to_the_host(house: Any) -> None:
     async with house.opened(secure=True) as https:
         web, cookie = await page_of(https, PHONE)
 
-        assert cookie.startswith("__Host-onelot=") and web.headers["Set-Cookie"].endswith("; Secure") and "Domain" not in web.headers["Set-Cookie"]
+        assert (
+            cookie.startswith("__Host-onelot=")
+            and web.headers["Set-Cookie"].endswith("; Secure")
+            and "Domain" not in web.headers["Set-Cookie"]
+        )
         assert (await web("GET", "/api/v1/me", Cookie=f"theme=dark; {cookie}"))[0] == 200
         assert (await web("GET", "/api/v1/me", Cookie=cookie.removeprefix("__Host-")))[0] == 401
 

@@ -131,7 +131,7 @@ async def test_reenabled_account_wakes_old_session(house: Any) -> None:
     assert [row["id"] for row in (await anew("GET", SESSIONS))[1]["items"]] == [anew.session]
 
 
-async def raised(house: Any, me: Any, level: str) -> None:
+async def raised(house: Any, me: Any, level: Any) -> None:
     caller = await house.known.who_is(me.token)
     async with house.database.transaction() as tx:
         await people.raise_level(tx, house.known, caller, level)
@@ -183,7 +183,9 @@ async def test_a_role_is_granted_once_and_ends_within_a_second(house: Any) -> No
     assert not (await house.known.who_is(me.token)).has("operator")
 
 
-@pytest.mark.parametrize(("phone", "role", "scope"), [(PHONE, "king", ""), (PHONE, "staff", ""), (PHONE, "admin", "x"), ("138", "admin", "")])
+@pytest.mark.parametrize(
+    ("phone", "role", "scope"), [(PHONE, "king", ""), (PHONE, "staff", ""), (PHONE, "admin", "x"), ("138", "admin", "")]
+)
 async def test_a_role_that_does_not_exist_is_refused(house: Any, phone: str, role: str, scope: str) -> None:
     with pytest.raises(errors.IdentityError):
         await grant_role.grant_role(house.database, house.keys, phone=phone, role=role, scope=scope, now=house.clock.wall())
