@@ -29,7 +29,7 @@ from services.identity.who_is import Known
 NO_STORE: Mapping[str, str] = {"Cache-Control": "no-store"}  # Nobody who uses this browser later sees whose phone or plate it was.
 
 
-class CodeRequest(msgspec.Struct, frozen=True):
+class CodeRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     phone: str
 
 
@@ -38,7 +38,7 @@ class CodeSent(msgspec.Struct, frozen=True):
     retry_s: int
 
 
-class LogIn(msgspec.Struct, frozen=True):
+class LogIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     phone: str
     code: str
     client: Literal["page", "app"] = "app"
@@ -75,7 +75,7 @@ class SessionView(msgspec.Struct, frozen=True):
     what: str
 
 
-class NewPlate(msgspec.Struct, frozen=True):
+class NewPlate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     plate: str
     colour: str | None = None
     nickname: str | None = None
@@ -99,7 +99,7 @@ class SealedAnswer(msgspec.Struct, frozen=True):
     sealed: bytes
 
 
-class Proof(msgspec.Struct, frozen=True):
+class Proof(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     way: Literal["vehicle_licence"]
     vin_last6: Annotated[str, msgspec.Meta(pattern="^[0-9A-Za-z]{6}$")]
 

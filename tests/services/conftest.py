@@ -3,8 +3,6 @@
 import asyncio
 import contextlib
 import dataclasses
-import os
-import uuid
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -12,12 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
-import asyncpg
 import msgspec
 import pytest
 from aiohttp import web
 
-from foundation import http, journal, migrate, postgres
+from foundation import http, journal, postgres
 from foundation.clock import Clock
 from foundation.errors import NotAllowed, NotLoggedIn, Problem
 from foundation.seal import Keys
@@ -29,41 +26,15 @@ from services.identity.providers.vehicle_registry import HttpVehicleRegistry
 from services.identity.send_messages import Sender
 from simulators import departments, phones, population
 
-ADMIN_URL = os.environ.get("ONELOT_TEST_POSTGRES", "postgresql://onelot@127.0.0.1:15999/postgres")
 ROOMY = Limits(address=(Limit(1000, 600),), wrong=(Limit(1000, 600),))  # Tests all come from one address.
 KEY = "test-key"
 
 
-async def run_as_owner(statement: str) -> None:
-    connection = await asyncpg.connect(ADMIN_URL)
-    try:
-        await connection.execute(statement)
-    finally:
-        await connection.close()
-
-
-def url_of(name: str) -> str:
-    return ADMIN_URL.rpartition("/")[0] + "/" + name
-
-
-@pytest.fixture(scope="session")
-async def template() -> AsyncIterator[str]:
-    name = f"people_{uuid.uuid4().hex[:8]}"
-    await run_as_owner(f"CREATE DATABASE {name}")
-    await migrate.migrate(url_of(name))
-    async with postgres.connect(url_of(name), role=None) as database:
-        await journal.prepare(database)
-    yield name
-    await run_as_owner(f"DROP DATABASE {name} WITH (FORCE)")
-
-
 @pytest.fixture
-async def database(template: str) -> AsyncIterator[postgres.Database]:
-    name = f"people_{uuid.uuid4().hex[:8]}"
-    await run_as_owner(f"CREATE DATABASE {name} TEMPLATE {template}")
-    async with postgres.connect(url_of(name)) as database:
+async def opened_database(postgres_url: str) -> AsyncIterator[postgres.Database]:
+    async with postgres.connect(postgres_url) as database:
+        await journal.prepare(database)
         yield database
-    await run_as_owner(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture
@@ -255,16 +226,16 @@ class Caller:
 
 
 @pytest.fixture
-async def house(database: postgres.Database, keys: Keys) -> AsyncIterator[House]:
+async def house(opened_database: postgres.Database, keys: Keys) -> AsyncIterator[House]:
     async with contextlib.AsyncExitStack() as stack:
         client = await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
         sms_url = await stack.enter_async_context(served(phones.application(KEY, slow_seconds=1.0)))
         registry_url = await stack.enter_async_context(served(departments.application(KEY, slow_seconds=1.0)))
         clock = Hands()
         sender = Sender(HttpSms(client, sms_url, KEY, answer_seconds_max=0.3))
-        known = who_is.Known(database, clock)
+        known = who_is.Known(opened_database, clock)
         registry = HttpVehicleRegistry(client, registry_url, KEY, answer_seconds_max=0.3)
-        house = House(database, keys, clock, known, sender, registry, client, sms_url, registry_url)
+        house = House(opened_database, keys, clock, known, sender, registry, client, sms_url, registry_url)
         sending = asyncio.create_task(sender.send_messages(lambda: None))
         house.url = await stack.enter_async_context(served(little_door(house)))
         try:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from foundation import events, sql
+from foundation.errors import NotFound
 from foundation.plates import Plate
 from services.identity import errors, model, plates
 from services.identity.model import Papers
@@ -53,6 +54,7 @@ async def test_letter_o_full_width_and_dots(house: Any) -> None:
         ({"plate": "豫AD12345", "colour": "blue"}, "/colour"),
         ({"plate": PLATE, "colour": "purple"}, "/colour"),
         ({"plate": PLATE, "nickname": "x" * 41}, "/nickname"),
+        ({"plate": PLATE, "proved": True}, "/proved"),
     ],
 )
 async def test_what_no_plate_can_be_is_named_by_its_field(house: Any, body: dict[str, Any], pointer: str) -> None:
@@ -287,6 +289,8 @@ async def test_a_plate_of_somebody_elses_list_is_not_there(house: Any) -> None:
         assert theirs[0] == 404 and theirs == await me(method, path % uuid.uuid4(), body) == await me(method, path % "rubbish", body)
         assert (await house.nobody()(method, path % plate, body))[0] == 401
     assert await plates.owned_plate(house.database, house.keys, uuid.UUID(me.person), uuid.UUID(plate)) is None
+    with pytest.raises(NotFound):
+        await plates.bound_token(house.database, uuid.UUID(me.person), plate)
 
 
 async def test_other_houses_read_an_owned_plate(house: Any) -> None:
@@ -295,7 +299,8 @@ async def test_other_houses_read_an_owned_plate(house: Any) -> None:
 
     owned = await plates.owned_plate(house.database, house.keys, uuid.UUID(me.person), plate)
 
-    assert owned is not None and (owned.token, owned.plate, owned.colour, owned.proved) == (
+    assert owned is not None and owned.token == await plates.bound_token(house.database, uuid.UUID(me.person), str(plate))
+    assert (owned.token, owned.plate, owned.colour, owned.proved) == (
         model.plate_token(house.keys, Plate(PLATE, "blue")),
         PLATE,
         "blue",
