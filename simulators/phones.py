@@ -80,9 +80,10 @@ async def take_message(request: web.Request) -> web.Response:
     if state == "down":
         raise web.HTTPServiceUnavailable
     message = await body_of(request, Message)
-    if message.template not in TEXTS:
-        raise web.HTTPBadRequest(text="no such template")
-    sent = request.app[_OUTBOX].put(message, datetime.now(UTC))
+    try:
+        sent = request.app[_OUTBOX].put(message, datetime.now(UTC))
+    except KeyError:
+        raise web.HTTPBadRequest(text="no such template, or not all of its values") from None
     if state == "slow":
         await asyncio.sleep(request.app[_SLOW])
     if state == "lost_answer":  # Sent, but who asked does not learn it.

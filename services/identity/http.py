@@ -1,8 +1,9 @@
 """What identity answers when asked: log-in, one's own log-ins, oneself and one's plates."""
 
+import dataclasses
 import unicodedata
 import uuid
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -28,7 +29,7 @@ from services.identity.who_is import Known
 NO_STORE: Mapping[str, str] = {"Cache-Control": "no-store"}  # Nobody who uses this browser later sees whose phone or plate it was.
 
 
-class CodeRequest(msgspec.Struct, frozen=True):
+class CodeRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     phone: str
 
 
@@ -37,7 +38,7 @@ class CodeSent(msgspec.Struct, frozen=True):
     retry_s: int
 
 
-class LogIn(msgspec.Struct, frozen=True):
+class LogIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     phone: str
     code: str
     client: Literal["page", "app"] = "app"
@@ -74,7 +75,7 @@ class SessionView(msgspec.Struct, frozen=True):
     what: str
 
 
-class NewPlate(msgspec.Struct, frozen=True):
+class NewPlate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     plate: str
     colour: str | None = None
     nickname: str | None = None
@@ -92,7 +93,13 @@ class PlateView(msgspec.Struct, frozen=True):
     due: Money | msgspec.UnsetType = msgspec.UNSET
 
 
-class Proof(msgspec.Struct, frozen=True):
+class SealedAnswer(msgspec.Struct, frozen=True):
+    """An answer as it is kept behind its Idempotency-Key."""
+
+    sealed: bytes
+
+
+class Proof(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     way: Literal["vehicle_licence"]
     vin_last6: Annotated[str, msgspec.Meta(pattern="^[0-9A-Za-z]{6}$")]
 
@@ -219,9 +226,23 @@ class Answers:
 
         async def work(tx: Transaction) -> Reply:
             owned = await add_plate(tx, self.keys, person=call.me.person, plate=plate, nickname=nickname, now=self.clock.city())
-            return Reply(_plate_view(owned), 201, NO_STORE)
+            return Reply(_plate_view(owned), 201)
 
-        return await http.once(self.database, call, work)
+        return await self._once_sealed(call, work)
+
+    async def _once_sealed(self, call: Call, work: Callable[[Transaction], Awaitable[Reply]]) -> Reply:
+        """Once for an Idempotency-Key. What is kept for ever is a sealed answer and a keyed digest: plates can be guessed from a plain
+        one. The digest is of what the body means, so that neither blanks nor the order of its fields make it another body."""
+
+        async def sealed(tx: Transaction) -> Reply:
+            reply = await work(tx)
+            text = msgspec.json.encode(reply.body).decode()
+            return Reply(SealedAnswer(self.keys.seal(text, model.LASTING)), reply.status)
+
+        meaning = self.keys.token("body", msgspec.json.encode(call.body).decode())
+        reply = await http.once(self.database, dataclasses.replace(call, raw=meaning), sealed)
+        kept = reply.body if isinstance(reply.body, SealedAnswer) else msgspec.json.decode(bytes(_raw(reply.body)), type=SealedAnswer)
+        return Reply(msgspec.Raw(self.keys.unseal(kept.sealed).encode()), reply.status, NO_STORE)
 
     async def delete_plate(self, call: Call) -> Reply:
         plate = _id_of(call.path["id"])
@@ -241,6 +262,11 @@ class Answers:
             wall=self.clock.wall(),
         )
         return Reply(_plate_view(proved), headers=NO_STORE)
+
+
+def _raw(body: object) -> msgspec.Raw:
+    assert isinstance(body, msgspec.Raw), "a kept answer comes back as it was written"
+    return body
 
 
 def _logged_in_view(found: LoggedIn, *, page: bool) -> LoggedInView:

@@ -163,11 +163,6 @@ def masked_phone(phone: str) -> str:
     return f"{phone[:-8]}****{phone[-4:]}"
 
 
-def masked_plate(plate: str) -> str:
-    """`豫A***45`: its owner knows it again, a stranger does not."""
-    return plate[:2] + "*" * max(0, len(plate) - 4) + plate[-2:]
-
-
 def phone_token(keys: Keys, phone: str) -> bytes:
     return keys.token("phone", phone)
 

@@ -71,6 +71,17 @@ async def owned_plate(reader: store.Reader, keys: Keys, person: uuid.UUID, plate
     return opened(keys, row) if row else None
 
 
+async def bound_token(reader: store.Reader, person: uuid.UUID, plate: str) -> bytes:
+    """The token of a plate in a person's list, by its id as it stands in an address. Raises NotFound."""
+    try:
+        row = await store.plate(reader, person, uuid.UUID(plate))
+    except ValueError:
+        row = None
+    if row is None:
+        raise NotFound
+    return bytes(row["plate_token"])
+
+
 async def holds(reader: store.Reader, person: uuid.UUID, plate_token: bytes) -> bool:
     """Whether this person proved to hold this plate, now."""
     return await store.holder_of(reader, plate_token) == person

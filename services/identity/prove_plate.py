@@ -7,7 +7,7 @@ import structlog
 
 from foundation import events, ids, seal
 from foundation.errors import Away, NotFound, TooMany, invalid
-from foundation.plates import Plate
+from foundation.plates import Plate, masked_plate
 from foundation.postgres import Database, Transaction
 from foundation.seal import Keys
 from services.identity import model, people, plates, store
@@ -106,5 +106,5 @@ async def _tell_former(tx: Transaction, keys: Keys, sender: Sender, former: uuid
     except seal.SealBroken:
         log.warning("former_holder_not_told", person=str(former))
         return
-    message = Message(ids.new_id(), phone, "plate_taken", {"plate": model.masked_plate(plate.plate)})
+    message = Message(ids.new_id(), phone, "plate_taken", {"plate": masked_plate(plate.plate)})
     tx.after_commit.append(lambda: sender.post(message))

@@ -8,7 +8,7 @@ import msgspec
 from services.identity.errors import SmsAway
 from services.identity.model import Message
 
-ANSWER_SECONDS_MAX = 3.0
+ANSWER_SECONDS_MAX = 2.5
 PAUSES_SECONDS = (0.2, 1.0)  # Between tries: three in all, and then the person asks for a new code.
 
 
