@@ -63,11 +63,20 @@ def operators_of(call: Call) -> Sequence[str] | None:
 
 
 def device_view(row: Record) -> DeviceView:
+    read_rate = round(row["plates_read"] / row["plates_due"], 4) if row["plates_due"] else None
+    counts = {name: row[name] or 0 for name in ("readings", "refused", "seq_gaps", "no_clock")}
     return DeviceView(
-        row["id"], row["site"], row["kind"], row["lanes"], bool(row["connected"]), row["heard_at"] and rfc3339(row["heard_at"]), row["offset_s"],
-        row["firmware"] or "", row["readings"] or 0, round(row["plates_read"] / row["plates_due"], 4) if row["plates_due"] else None,
-        row["refused"] or 0, row["seq_gaps"] or 0, row["no_clock"] or 0,
-    )  # fmt: skip
+        device=row["id"],
+        site=row["site"],
+        kind=row["kind"],
+        lanes=row["lanes"],
+        online=bool(row["connected"]),
+        heard_at=row["heard_at"] and rfc3339(row["heard_at"]),
+        clock_offset_s=row["offset_s"],
+        firmware=row["firmware"] or "",
+        plate_read_rate=read_rate,
+        **counts,
+    )
 
 
 def refused_view(row: Record) -> RefusedView:
@@ -106,7 +115,7 @@ def routes(database: Database, commands: Commands | None) -> list[Route]:
 
     return [
         Route("GET", "/api/v1/operator/devices", list_devices, "Devices of one's own sites", Who.OPERATOR, Paged, answer=Page[DeviceView]),
-        Route("GET", "/api/v1/operator/refused", list_refused, "What was refused, newest first", Who.OPERATOR, Paged, answer=Page[RefusedView]),
+        Route("GET", "/api/v1/operator/refused", list_refused, "Refused, newest first", Who.OPERATOR, Paged, answer=Page[RefusedView]),
         Route(
             "POST", "/api/v1/operator/devices/{device}/commands", command_device, "Open a barrier",
             Who.OPERATOR, body=BarrierCommand, answer=CommandAnswer,

@@ -331,7 +331,7 @@ class Ingest:
                 connection=speaker.connection,
                 connected=connected,
                 at=speaker.heard_at if connected else self._clock.city(),
-            )  # fmt: skip
+            )
         )
 
     async def keep_presence(self, done: Callable[[], None]) -> None:

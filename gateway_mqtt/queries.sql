@@ -79,6 +79,6 @@ SELECT s.operator, d.lanes FROM gateway.device d JOIN gateway.site s ON s.id = d
 -- name: count_refused -- in the last hour
 SELECT count(*) FROM gateway.refused WHERE received_at > now() - interval '1 hour';
 
--- name: count_devices
+-- name: sum_devices
 SELECT count(*) AS total, count(*) FILTER (WHERE h.connected AND h.heard_at > now() - interval '10 minutes') AS online
   FROM gateway.device d LEFT JOIN gateway.device_health h ON h.device = d.id WHERE d.removed_at IS NULL;

@@ -4,7 +4,6 @@ import asyncio
 import hashlib
 import hmac
 from collections.abc import Callable, Sequence
-from datetime import datetime
 
 import structlog
 
@@ -35,14 +34,14 @@ class SitesFollower:
 
 
 class Registry:
-    """Devices and spots as the facts say up to a position. A spot without a named owner belongs to whoever of its site spoke of it first."""
+    """Devices and spots as the facts say up to a position. A spot without a named owner is whose device of its site spoke of it first."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self.devices: dict[str, Device] = {}
         self.site_of_spot: dict[str, str] = {}
         self._owners: dict[str, str] = {}
-        self._position, self._recorded_at = 0, datetime.min
+        self._position, self._recorded_at = 0, postgres.BEGINNING
         self._look = asyncio.Lock()
 
     async def load(self) -> None:

@@ -25,7 +25,7 @@ def main() -> None:
 
 
 def _say(sentence: str, status: int) -> None:
-    print(f"onelot: {sentence}", file=sys.stderr)
+    click.echo(f"onelot: {sentence}", err=True)
     sys.exit(status)
 
 

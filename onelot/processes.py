@@ -46,5 +46,6 @@ def _web(city: City) -> list[tuple[str, Loop, float]]:
         ("bell.publish", city.bell.publish, 10.0),
         ("bell.hear", city.bell.hear, 15.0),
         ("citymap.board", city.board.run, 10.0),
+        ("citymap.fanout", city.fanout.run, 10.0),
         ("parking.prices", city.book.follow, 10.0),
     ]

@@ -15,6 +15,8 @@ from redis.backoff import NoBackoff
 from citymap import http as citymap_http
 from citymap.fanout import Fanout
 from citymap.follow import BoardFollower, SpotsFollower
+from citymap.model import Name
+from citymap.views import TariffLabel
 from foundation import journal, postgres, seal
 from foundation.bell import Bell
 from foundation.clock import Clock
@@ -121,7 +123,7 @@ def _assemble(
     ingest = Ingest(database, registry, keys, clock, settings.city)
     listener = Listener(ingest, host=settings.mqtt_host, port=settings.mqtt_port)
     ingest.listener = listener
-    book = Book(database)
+    book = Book(database, clock)
     board = BoardFollower(database, clock, snapshot_path=settings.data_dir / "board.snapshot")
     known = Known(database, clock)
     sender = Sender(HttpSms(web, outside.phones_url, outside.phones_key))
@@ -154,7 +156,7 @@ def _routes(city: City, registry: HttpVehicleRegistry) -> list[Route]:
     database, keys, clock = city.database, city.keys, city.clock
     secure = door.is_secure(city.settings.url)
     return [
-        *citymap_http.routes(city.board, clock, city.book, city.book),
+        *citymap_http.routes(city.board, clock, city.book, _Labels(city.book)),
         *tariffs_http.routes(city.book),
         *identity_http.routes(
             database, keys, clock, known=city.known, sender=city.sender, registry=registry, dues=_Dues(database), secure=secure
@@ -164,6 +166,17 @@ def _routes(city: City, registry: HttpVehicleRegistry) -> list[Route]:
         *payments_http.routes(database, clock, city.bank, _bill_of),
         *gateway_http.routes(database, city.listener),
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Labels:
+    """What the map says of tariffs, in the map's words."""
+
+    book: Book
+
+    def tariff(self, site: str) -> TariffLabel | None:
+        label = self.book.tariff(site)
+        return TariffLabel(label.id, label.version, Name(label.text.zh, label.text.en)) if label else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from onelot.config import Settings
 Answer = TypeVar("Answer")
 DOORS = "doors.json"
 load_city = sql.load("foundation").load_city
-count_refused, count_devices = gateway.queries.count_refused, gateway.queries.count_devices
+count_refused, sum_devices = gateway.queries.count_refused, gateway.queries.sum_devices
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +120,9 @@ def run(settings: Settings, work: Callable[[Reached], Awaitable[Answer]]) -> Ans
     return asyncio.run(reached())
 
 
-def ask(url: str, key: str, method: str, path: str, *, query: Mapping[str, str] | None = None, body: object = None) -> Any:  # JSON of a simulator
+def ask(
+    url: str, key: str, method: str, path: str, *, query: Mapping[str, str] | None = None, body: object = None
+) -> Any:  # JSON of a simulator
     """Ask a simulated provider. Raises Failed when it does not answer."""
 
     async def asked() -> Any:

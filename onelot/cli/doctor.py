@@ -82,7 +82,7 @@ async def _refused(city: Reached) -> Finding:
 
 
 async def _silence(city: Reached) -> Finding:
-    row = await city.database.row(connect.count_devices)
+    row = await city.database.row(connect.sum_devices)
     assert row is not None
     total, online = row["total"], row["online"]
     return Finding(

@@ -119,12 +119,12 @@ async def _open(city: City, supervisor: Supervisor, outside: Outside) -> AsyncIt
     settings = city.settings
     app = http.application()
     http.mount(app, city.routes, city.known, secure=door.is_secure(settings.url))
-    _add_own_pages(app, city, supervisor)
     async with contextlib.AsyncExitStack() as stack:
         try:
             await city.listener.start()
         except OSError:
             raise Failed(f"port {settings.mqtt_port} for devices is in use; choose another with --mqtt-port") from None
+        _add_own_pages(app, city, supervisor)
         try:
             port = await stack.enter_async_context(http.serve(app, settings.http_host, settings.http_port))
         except OSError:
@@ -142,7 +142,7 @@ def _add_own_pages(app: web.Application, city: City, supervisor: Supervisor) -> 
     """What belongs to no house: health, metrics, clock, documents, the live socket."""
     settings, clock = city.settings, city.clock
     spec = openapi.document(city.routes, settings.url)
-    device_spec = asyncapi.document(settings.mqtt_host, city.listener.port or settings.mqtt_port, settings.city)
+    device_spec = asyncapi.document(settings.mqtt_host, city.listener.port, settings.city)
 
     async def healthz(_: web.Request) -> web.Response:
         return web.json_response({"status": "ok"})

@@ -10,7 +10,7 @@ import structlog
 
 from foundation import journal, postgres
 from foundation.bell import ring_heard
-from foundation.clock import whole_seconds
+from foundation.clock import Clock, whole_seconds
 from foundation.events import SiteChanged, TariffPublished
 from foundation.postgres import Database, Record
 from parking.tariffs import store, words
@@ -49,8 +49,8 @@ class Quoted:
 class Book:
     """Sites, their tariffs and all versions of these, as the facts say up to now."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database, self._clock = database, clock
         self._tariff_of_site: dict[str, str] = {}
         self._versions: dict[str, list[Published]] = {}
         self._position, self._recorded_at = 0, postgres.BEGINNING
@@ -118,8 +118,9 @@ class Book:
         quoted = self.quote(site, Stay(arrive, arrive + timedelta(seconds=stay_s), site=site))
         return quoted.price.total if quoted else None
 
-    def label(self, site: str, at: datetime) -> TariffLabel | None:
-        rule = self.in_force(site, whole_seconds(at))
+    def tariff(self, site: str) -> TariffLabel | None:
+        """What a site shows of the tariff in force now."""
+        rule = self.in_force(site, whole_seconds(self._clock.city()))
         if rule is None:
             return None
         said = rule.tariff.text or words.of_tariff(rule.tariff)

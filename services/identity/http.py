@@ -67,7 +67,7 @@ class LoggedInView(msgspec.Struct, frozen=True, omit_defaults=True):
     token: str | msgspec.UnsetType = msgspec.UNSET
 
 
-class SessionView(msgspec.Struct, frozen=True):
+class LogInView(msgspec.Struct, frozen=True):
     id: uuid.UUID
     created_at: str
     seen_at: str
@@ -126,7 +126,7 @@ def _log_in_routes(answers: "Answers") -> list[Route]:
     return [
         Route("POST", "/api/v1/auth/codes", answers.post_code, "Send a one-time code", body=CodeRequest, answer=CodeSent, status=202),
         Route("POST", sessions, answers.post_session, "Log in with the code", body=LogIn, answer=LoggedInView, status=201),
-        Route("GET", sessions, answers.get_sessions, "One's own log-ins", Who.PERSON, query=Paged, answer=Page[SessionView]),
+        Route("GET", sessions, answers.get_sessions, "One's own log-ins", Who.PERSON, query=Paged, answer=Page[LogInView]),
         Route("DELETE", sessions + "/{id}", answers.delete_session, "End a log-in, `current` or another", Who.PERSON, status=204),
         Route("GET", "/api/v1/me", answers.get_me, "Who is logged in", Who.PERSON, answer=PersonView),
     ]
@@ -198,7 +198,7 @@ class Answers:
             limit=query.limit + 1,
         )
         views = [
-            SessionView(row.id, clock.rfc3339(row.created_at), clock.rfc3339(row.seen_at), row.id == call.me.session, row.what)
+            LogInView(row.id, clock.rfc3339(row.created_at), clock.rfc3339(row.seen_at), row.id == call.me.session, row.what)
             for row in rows
         ]
         return Reply(http.page_of(views, query.limit, lambda view: [view.id]), headers=NO_STORE)
