@@ -50,7 +50,7 @@ class Registry:
             self._position, self._recorded_at = (cursor["position"], cursor["recorded_at"]) if cursor else (0, postgres.BEGINNING)
             for row in await tx.fetch(store.queries.load_devices):
                 self._add(store.device_of(row))
-            self.site_of_spot = {row["id"]: row["site"] for row in await tx.fetch(store.queries.load_spots)}
+            self.site_of_spot.update((row["id"], row["site"]) for row in await tx.fetch(store.queries.load_spots))
 
     def _add(self, device: Device) -> None:
         before = self.devices.get(device.id)
