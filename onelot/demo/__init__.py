@@ -1,0 +1,1 @@
+"""What the demo brings with it: a small lot and its tariff."""
