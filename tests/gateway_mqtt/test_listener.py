@@ -20,6 +20,7 @@ REFUSALS = {
     "no user name": ({"name": "", "password": None}, 0x87, 5),
     "level too high": ({"level": 6}, 0x84, None),
     "level too low": ({"level": 3, "protocol": b"MQIsdp"}, 0x84, 1),
+    "level of a mosquitto bridge": ({"level": 0x84}, 0x84, 1),
     "will that nobody may publish": ({"will": ("a/#", b"")}, 0x90, None),
 }
 
@@ -30,12 +31,14 @@ async def test_refused_connect_gets_its_reason_in_5_0(more, reason, _):
     async with listening() as (listener, door), wired(listener) as wire:
         await wire.send(doors.connect(V5, **more), doors.publish(V5, b"sent too early", packet_id=1))
 
-        expected = codec.connack(V311, reason) if more.get("level") == 3 else codec.connack(V5, reason)
+        expected = codec.connack(V311, reason) if more.get("level") in (3, 0x84) else codec.connack(V5, reason)
         assert await wire.rest() == expected
         assert (door.connections, door.messages, door.ends) == ([], [], [])
 
 
-@pytest.mark.parametrize(("more", "_", "code"), [case for case in REFUSALS.values() if case[2]], ids=["password", "name", "level"])
+@pytest.mark.parametrize(
+    ("more", "_", "code"), [case for case in REFUSALS.values() if case[2]], ids=["password", "name", "level", "bridge"]
+)
 @on_both_loops
 async def test_refused_connect_gets_its_code_in_3_1_1(more, _, code):
     async with listening() as (listener, _), wired(listener, V311) as wire:
