@@ -322,7 +322,7 @@ def split(chunks: list[bytes]) -> tuple[list[tuple[int, bytes]], int | None]:
         for chunk in chunks:
             splitter.feed(chunk)
             for buffer, header, start, end in splitter.packets():
-                packets.append((header, buffer[start:end]))  # noqa: PERF401 (what came before the fault counts)
+                packets.append((header, buffer[start:end]))
     except Malformed as wrong:
         return packets, wrong.reason
     return packets, None
