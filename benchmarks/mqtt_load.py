@@ -130,6 +130,10 @@ class _Tally:
         self.latencies: list[float] = []
         self._done = done
 
+    def broken(self) -> None:
+        """A connection was lost with messages under way: there is nothing to wait for any more."""
+        self._done.set()
+
     def acknowledged(self, latency_s: float, reason: int) -> None:
         self.latencies.append(latency_s)
         self.left -= 1
@@ -168,8 +172,9 @@ class _Publisher(asyncio.Protocol):
         self._fill()
 
     def leave(self) -> None:
-        self._transport.write(b"\xe0\0")
-        self._transport.close()
+        if not self._transport.is_closing():
+            self._transport.write(b"\xe0\0")
+            self._transport.close()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
@@ -179,6 +184,8 @@ class _Publisher(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.ready.done():
             self.ready.set_exception(mqtt_client.ConnectionGone())
+        elif self._tally is not None and (self._sent or self._owed or self._due):
+            self._tally.broken()
 
     def data_received(self, data: bytes) -> None:
         buffer = self._rest + data if self._rest else data

@@ -13,6 +13,7 @@ CONNECT, PUBLISH, PUBACK, PUBREC, PUBREL, PUBCOMP = 0x10, 0x30, 0x40, 0x50, 0x62
 SUBSCRIBE, UNSUBSCRIBE, PINGREQ, DISCONNECT, AUTH = 0x82, 0xA2, 0xC0, 0xE0, 0xF0
 
 PINGRESP = b"\xd0\x00"
+_ACK_HEADS = {kind: bytes((kind, 2)) for kind in (PUBACK, PUBREC, PUBREL, PUBCOMP)}
 
 # Reason codes (2.4), as far as this server speaks or understands them.
 SUCCESS = 0x00
@@ -87,7 +88,7 @@ class Splitter:
         if self._rest is not None:
             return
         self._needed = 0
-        while (found := self._next()) is not None:
+        while self._at < len(self._buffer) and (found := self._next()) is not None:
             yield found
             self._at = found[3]
 
@@ -323,11 +324,10 @@ def connack(
 
 def acks(kind: int, answers: Iterable[tuple[int, int]], version: int) -> bytes:
     """Many acknowledgements of one kind as one run of bytes, in their order; reasons are said in 5.0 only."""
-    head = bytes((kind, 2))
-    long_head = bytes((kind, 3))
+    head = _ACK_HEADS[kind]
     return b"".join(
         [
-            long_head + packet_id.to_bytes(2, "big") + bytes((reason,)) if reason and version == V5 else head + packet_id.to_bytes(2, "big")
+            head + packet_id.to_bytes(2, "big") if not reason or version == V311 else _ack_with_reason(kind, packet_id, reason)
             for packet_id, reason in answers
         ]
     )
@@ -551,6 +551,10 @@ def _number(properties: dict[int, Property], name: int, default: int) -> int:
 def _words(properties: dict[int, Property], name: int) -> str | None:
     value = properties.get(name)
     return value if isinstance(value, str) else None
+
+
+def _ack_with_reason(kind: int, packet_id: int, reason: int) -> bytes:
+    return bytes((kind, 3, packet_id >> 8, packet_id & 0xFF, reason))
 
 
 def _packet(header: int, body: bytes) -> bytes:

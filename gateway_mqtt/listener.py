@@ -338,7 +338,7 @@ class Connection(asyncio.Protocol):
         self._listener.settled(kept)
         if due:
             self._write(due)
-        if self._stopped and not self._must_wait():
+        if self._stopped and not self._listener.paused and not self._uplink.full:
             self._loop.call_soon(self.go_on)  # Never from inside the door's own call.
 
     def close(self, reason: int = codec.UNSPECIFIED) -> None:
@@ -494,7 +494,7 @@ class Connection(asyncio.Protocol):
         if found.topic == self._answer_topic:
             self._take_answer(found, header)
             return True
-        if self._must_wait():
+        if self._listener.paused or self._uplink.full:
             return False
         packet_id = found.packet_id
         if packet_id and not self._admit(packet_id, header):
@@ -529,9 +529,6 @@ class Connection(asyncio.Protocol):
         if len(self._topics) < 16:  # A device has four; a rogue one must not fill the memory with others.
             self._topics[raw] = topic
         return topic
-
-    def _must_wait(self) -> bool:
-        return self._listener.paused or self._uplink.full
 
     def _hold(self) -> None:
         self._stopped = True

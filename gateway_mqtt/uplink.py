@@ -13,12 +13,13 @@ class Uplink:
     """
 
     # Dicts for what is a queue and a set, because ten thousand idle ones of those would be megabytes.
-    __slots__ = ("_exactly_once", "_handed_on", "_reasons", "_share", "_version", "waiting")
+    __slots__ = ("_exactly_once", "_handed_on", "_reasons", "_share", "_version", "_waits_at", "waiting")
 
     def __init__(self, version: int, share: int) -> None:
         self.waiting = 0
         self._version = version
         self._share = share
+        self._waits_at = share if version == codec.V311 else 1 << 30  # 5.0 is told its share and cut off beyond.
         self._handed_on: dict[int, int] = {}  # In order of arrival: how often this id waits to be kept.
         self._exactly_once: dict[int, None] = {}  # Ids of QoS 2, until they are released.
         self._reasons: dict[int, int] = {}
@@ -26,7 +27,7 @@ class Uplink:
     @property
     def full(self) -> bool:
         """A 3.1.1 device, which cannot be told of its share, has used it up: it has to wait."""
-        return self._version == codec.V311 and self.waiting >= self._share
+        return self.waiting >= self._waits_at
 
     def admit(self, packet_id: int, exactly_once: int) -> bytes | None:
         """None when the message is to be handed on; else it is one of QoS 2 that is held already, and this is what to answer.
@@ -71,17 +72,25 @@ class Uplink:
         return codec.acks(codec.PUBCOMP, ((packet_id, codec.SUCCESS if known else codec.UNKNOWN_PACKET_ID),), self._version)
 
     def _answers_due(self) -> bytes:
-        """Of what was handed on, the front that is kept: what is kept behind something that is not has to wait."""
-        due = []
-        for packet_id, count in self._handed_on.items():
-            if count:
-                break
-            due.append(packet_id)
-        for packet_id in due:
-            del self._handed_on[packet_id]
+        due = self._take_kept()
         if not self._reasons and not self._exactly_once:
             return codec.acks(codec.PUBACK, [(packet_id, codec.SUCCESS) for packet_id in due], self._version)
         return b"".join([self._answer_for(packet_id) for packet_id in due])
+
+    def _take_kept(self) -> list[int]:
+        """Of what was handed on, the front that is kept: what is kept behind something that is not has to wait."""
+        if not self.waiting:
+            kept = list(self._handed_on)
+            self._handed_on.clear()
+            return kept
+        kept = []
+        for packet_id, count in self._handed_on.items():
+            if count:
+                break
+            kept.append(packet_id)
+        for packet_id in kept:
+            del self._handed_on[packet_id]
+        return kept
 
     def _answer_for(self, packet_id: int) -> bytes:
         reason = self._reasons.pop(packet_id, codec.SUCCESS)

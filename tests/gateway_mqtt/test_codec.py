@@ -321,7 +321,8 @@ def split(chunks: list[bytes]) -> tuple[list[tuple[int, bytes]], int | None]:
     try:
         for chunk in chunks:
             splitter.feed(chunk)
-            packets += [(header, buffer[start:end]) for buffer, header, start, end in splitter.packets()]
+            for buffer, header, start, end in splitter.packets():
+                packets.append((header, buffer[start:end]))
     except Malformed as wrong:
         return packets, wrong.reason
     return packets, None

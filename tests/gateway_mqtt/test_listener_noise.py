@@ -18,7 +18,7 @@ ATTACKS = 150
 @on_both_loops
 async def test_noise_costs_nobody_else_anything(seed):
     dice = random.Random(seed)
-    async with listening(connect_s=0.05, linger_s=0.05) as (listener, door), device(listener, name="healthy") as healthy:
+    async with listening(connect_s=0.5, linger_s=0.05) as (listener, door), device(listener, name="healthy") as healthy:
         errors = []
         asyncio.get_running_loop().set_exception_handler(lambda _, context: errors.append(context))
         for attack in range(ATTACKS):
