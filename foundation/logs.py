@@ -17,8 +17,9 @@ def _refuse_personal(_: object, __: str, event: MutableMapping[str, Any]) -> Mut
     return event
 
 
-def set_up(*, debug: bool = False) -> None:
-    """One JSON object a line on standard error."""
+def set_up(*, debug: bool = False, quiet: bool = False) -> None:
+    """One JSON object a line on standard error; `quiet` leaves only warnings, where somebody tells a story there."""
+    level = logging.DEBUG if debug else logging.WARNING if quiet else logging.INFO
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -28,7 +29,7 @@ def set_up(*, debug: bool = False) -> None:
             structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.DEBUG if debug else logging.INFO),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=True,
     )

@@ -1,17 +1,20 @@
 """Give a device its name and secret; the secret is told once and kept only as its hash."""
 
+import asyncio
 import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
 
-from foundation import ids
+from foundation import ids, journal
 from foundation.errors import NotFound, invalid
 from foundation.events import DeviceAdded
 from foundation.postgres import Database, Transaction
 from gateway_mqtt import store
+from gateway_mqtt.registry import SitesFollower
 
+LOOKS_MAX, LOOK_SECONDS = 5, 0.1  # Another run may be following just now; half a second is enough for it.
 KINDS = ("camera", "gate", "counter")
 
 
@@ -35,6 +38,7 @@ async def add_device(
     if name is not None and (not name or len(name) > 64 or any(sign in "/+#" or ord(sign) < 33 for sign in name)):
         raise invalid("/device", "name", "a device's name has no blanks and none of / + #")
     password = ids.secret(128)
+    await _hear_of(database, site)
 
     async def work(tx: Transaction) -> str:
         if not await tx.value(store.queries.site_exists, site):
@@ -50,6 +54,16 @@ async def add_device(
 
     device = await database.run(work)
     return DeviceCard(device, password, f"onelot/1/{city}/{site}/{device}", host, port)
+
+
+async def _hear_of(database: Database, site: str) -> None:
+    """A site that was imported a moment ago may not have reached this house yet: follow its facts before saying no."""
+    for _ in range(LOOKS_MAX):
+        if await database.value(store.queries.site_exists, site):
+            return
+        while await journal.catch_up(database, SitesFollower()):
+            pass
+        await asyncio.sleep(LOOK_SECONDS)
 
 
 async def _refuse_foreign_spots(tx: Transaction, site: str, spots: Sequence[str] | None) -> None:

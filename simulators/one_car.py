@@ -129,7 +129,7 @@ class Camera:
         await self.client.publish(f"{self.topic}/{kind}", json.dumps(body, ensure_ascii=False).encode(), qos=1)
 
     async def close(self) -> None:
-        await self.client.disconnect()
+        await self.client.close()
 
 
 async def free_spot(driver: Driver, site: str, since: datetime) -> str:

@@ -127,10 +127,12 @@ def ask(
 
     async def asked() -> Any:
         timeout = aiohttp.ClientTimeout(total=10)
-        async with aiohttp.ClientSession(timeout=timeout, headers={"X-Api-Key": key}) as session:
-            async with session.request(method, url + path, params=query, json=body) as answer:
-                if answer.status >= 400:
-                    raise Failed(f"the simulated provider refused: {answer.status} {(await answer.text())[:200]}")
-                return await answer.json() if answer.content_type == "application/json" else None
+        async with (
+            aiohttp.ClientSession(timeout=timeout, headers={"X-Api-Key": key}) as session,
+            session.request(method, url + path, params=query, json=body) as answer,
+        ):
+            if answer.status >= 400:
+                raise Failed(f"the simulated provider refused: {answer.status} {(await answer.text())[:200]}")
+            return await answer.json() if answer.content_type == "application/json" else None
 
     return asyncio.run(asked())

@@ -1,8 +1,8 @@
 """Say what is wrong with a city and what to do about it."""
 
-import os
 import shutil
 import time
+from pathlib import Path
 
 import aiohttp
 import msgspec
@@ -103,7 +103,7 @@ async def _ready(settings: Settings) -> Finding:
         ):
             said = await answer.json()
     except (aiohttp.ClientError, OSError, TimeoutError) as error:
-        alive = os.path.exists(f"/proc/{doors.pid}")
+        alive = Path(f"/proc/{doors.pid}").exists()
         return Finding(
             "web",
             False,

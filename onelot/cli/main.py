@@ -88,7 +88,7 @@ def up_command(**flags: object) -> None:
 def demo_command(**flags: object) -> None:
     """Run the platform and let one car live through it."""
     settings = settings_of(**flags)
-    logs.set_up(debug=settings.debug)
+    logs.set_up(debug=settings.debug, quiet=not settings.debug)
     sys.exit(up.run(settings, story=demo.tell))
 
 
