@@ -67,6 +67,17 @@ def price_stay(tariff: Tariff, stay: Stay, calendar: Calendar) -> Price:
     return _price(tariff, stay, calendar, None)
 
 
+def fee_of(tariff: Tariff, stay: Stay, calendar: Calendar) -> int:
+    """The total of `price_stay` in fen, without its lines: for ranking lots and for re-running a month of bills."""
+    if stay.exempt:
+        return 0
+    plan = _plan(tariff, stay)
+    chain, free = _chain(plan, stay) if stay.earlier else ([], plan.free_seconds)
+    covers = _covers(plan, stay.permits) if stay.permits else ()
+    total = _best(plan, calendar, [*chain, (wall(stay.entry), wall(stay.exit))], free, covers).total
+    return total - _best(plan, calendar, chain, free, covers).total if chain else total
+
+
 def price_chain(tariff: Tariff, stays: Sequence[Stay], calendar: Calendar) -> Price:
     """All visits of one car in their order, each knowing those before it; their lines tile each visit."""
     prices = list[Price]()
@@ -181,13 +192,13 @@ def _spend(plan: Plan, calendar: Calendar, spans: list[Span], free: int, covers:
     shadow = Walk(plan, runs) if covers else walk
     for start, end in spans:
         _walk_days(walk, shadow, calendar, start, end, anchor, covers)
-    total, reductions = _reduced(plan, walk.sums)
+    total, reductions = _reduced(plan, walk.sums())
     return Spent(runs, walk, covers, total, reductions)
 
 
 def _walk_days(walk: Walk, shadow: Walk, calendar: Calendar, start: int, end: int, anchor: int, covers: Sequence[Cover]) -> None:
     """One day's bucket after the other; a row of days that begin in the same state is added up without walking it."""
-    last_state, before, runs_from = None, walk.sums, 0
+    last_state, before, runs_from = None, walk.sums(), 0
     while start < end:
         bucket = start - (start - anchor) % DAY_SECONDS
         stop = min(end, bucket + DAY_SECONDS)
@@ -203,7 +214,7 @@ def _walk_days(walk: Walk, shadow: Walk, calendar: Calendar, start: int, end: in
                 if times >= 2:
                     walk.jump(start, times, before, runs_from)
                     start += times * DAY_SECONDS
-            last_state, before, runs_from = state, walk.sums, len(walk.runs)
+            last_state, before, runs_from = state, walk.sums(), len(walk.runs)
 
 
 def _walk_windows(walk: Walk, shadow: Walk, calendar: Calendar, start: int, stop: int, covers: Sequence[Cover]) -> None:
@@ -212,9 +223,11 @@ def _walk_windows(walk: Walk, shadow: Walk, calendar: Calendar, start: int, stop
     while start < stop:
         midnight = day * DAY_SECONDS
         for _, end, window, owner in plan.segments(day, calendar):
-            end = min(stop, midnight + end)
+            end += midnight
             if end <= start:
                 continue
+            if end > stop:
+                end = stop
             if covers:
                 _walk_covered(walk, shadow, window, day + owner, start, end, covers)
             else:
@@ -258,8 +271,11 @@ def _reduced(plan: Plan, sums: Sums) -> tuple[int, list[tuple[LineKind, Text, in
 def _lines(plan: Plan, spent: Spent, entry: int, exit: int, asked: int, chain: list[Span]) -> tuple[Line, ...]:
     base = instant_of(entry)
 
+    def at(second: int) -> datetime:
+        return base + timedelta(0, second - entry)
+
     def line(kind: LineKind, start: int, end: int, what: Text, amount: int) -> Line:
-        return Line(kind, base + timedelta(0, start - entry), base + timedelta(0, end - entry), what.zh, what.en, amount)
+        return Line(kind, at(start), at(end), what.zh, what.en, amount)
 
     if spent.walk is None:
         return (line("time", entry, exit, words.FREE_MINUTES, 0),) if entry < exit else ()
@@ -267,7 +283,11 @@ def _lines(plan: Plan, spent: Spent, entry: int, exit: int, asked: int, chain: l
     merged = _merged(own)
     first = merged[0].start if merged else exit
     lines = [line("time", entry, first, words.FREE_MINUTES, 0)] if entry < first else []
-    lines += [line("time", run.start, run.end, _text_of(plan, run), run.gross) for run in merged]
+    start = at(first)
+    for run in merged:
+        text, end = _text_of(plan, run), at(run.end)
+        lines.append(Line("time", start, end, text.zh, text.en, run.gross))
+        start = end
     lines += [line("permit", *span) for span in _permitted(spent, own)] if spent.covers else []
     lines += [line("cap", max(start, entry), min(end, exit), what, -over) for start, end, what, over in _capped(plan, spent, entry, exit)]
     lines += [line(kind, entry, exit, what, -amount) for kind, what, amount in spent.reductions]
@@ -281,13 +301,25 @@ def _lines(plan: Plan, spent: Spent, entry: int, exit: int, asked: int, chain: l
 def _merged(runs: Sequence[Run | Repeat]) -> list[Run | Repeat]:
     """One line for what is one thing to a driver: adjacent runs of one tier of one window occurrence."""
     merged: list[Run | Repeat] = []
+    last: Run | Repeat | None = None
     for run in runs:
-        last = merged[-1] if merged else None
-        if isinstance(run, Run) and isinstance(last, Run) and run.start == last.end and run[2:5] == last[2:5] and run.cover == last.cover:
-            merged[-1] = last._replace(end=run.end, steps=last.steps + run.steps, gross=last.gross + run.gross)
+        if isinstance(run, Run) and isinstance(last, Run) and _is_one(last, run):
+            last = Run(last.start, run.end, last.window, last.owner, last.tier, last.steps + run.steps, last.gross + run.gross, last.cover)
+            merged[-1] = last
         else:
             merged.append(run)
+            last = run
     return merged
+
+
+def _is_one(last: Run, run: Run) -> bool:
+    return (
+        run.window == last.window
+        and run.tier == last.tier
+        and run.owner == last.owner
+        and run.start == last.end
+        and run.cover == last.cover
+    )
 
 
 def _text_of(plan: Plan, run: Run | Repeat) -> Text:
@@ -327,7 +359,7 @@ def _capped(plan: Plan, spent: Spent, entry: int, exit: int) -> list[tuple[int, 
     for bucket, over in walk.capped_day.items():
         assert caps.day is not None
         capped.append((bucket, bucket + DAY_SECONDS, words.of_day_cap(caps.day, caps.period), over))
-    for run in spent.runs:
+    for run in spent.runs if len(spent.runs) and exit - entry > _JUMP_FROM else ():
         if isinstance(run, Repeat) and run.over_window:
             capped.append((run.start, run.end, words.of_repeated_window_cap(run.times), run.over_window))
         if isinstance(run, Repeat) and run.over_day:

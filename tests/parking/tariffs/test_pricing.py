@@ -163,7 +163,9 @@ def test_a_visit_of_another_lot_is_no_part_of_the_chain() -> None:
 
 def test_a_night_flat_once_a_stay_is_paid_once() -> None:
     once = tariff(
-        'windows: [{name: night, from: "20:00", to: "08:00", steps: [{per: 0, price: 500, once: stay}]}, {name: free, steps: [{per: 0, price: 0}]}]'
+        "windows: ["
+        '{name: night, from: "20:00", to: "08:00", steps: [{per: 0, price: 500, once: stay}]}, '
+        "{name: free, steps: [{per: 0, price: 0}]}]"
     )
 
     assert fee(once, "03-02T21:00", "03-04T21:00") == 500
@@ -189,7 +191,11 @@ windows:
 
 
 def test_a_step_may_run_over_the_end_of_its_window() -> None:
-    body = 'windows: [{name: day, from: "08:00", to: "22:00", edge: %s, steps: [{per: 60, price: 500}]}, {name: night, steps: [{per: 60, price: 100}]}]'
+    body = (
+        "windows: ["
+        '{name: day, from: "08:00", to: "22:00", edge: %s, steps: [{per: 60, price: 500}]}, '
+        "{name: night, steps: [{per: 60, price: 100}]}]"
+    )
 
     assert fee(tariff(body % "cut"), "03-02T21:30", "03-02T22:30") == 600
     assert fee(tariff(body % "run"), "03-02T21:30", "03-02T22:30") == 500
@@ -220,7 +226,12 @@ def test_a_tariff_applies_to_what_it_names() -> None:
 
 
 def test_months_are_priced_in_about_a_millisecond() -> None:
-    body = 'caps: {day: 3000, period: rolling}\nwindows: [{name: work, days: [work], from: "07:30", to: "20:00", steps: [{per: 15, price: 100}]}, {name: all, steps: [{per: 60, price: 50}]}]'
+    body = (
+        "caps: {day: 3000, period: rolling}\n"
+        "windows: ["
+        '{name: work, days: [work], from: "07:30", to: "20:00", steps: [{per: 15, price: 100}]}, '
+        "{name: all, steps: [{per: 60, price: 50}]}]"
+    )
     long = tariff(body)
     stay = Stay(at("03-02T10:00"), at("06-02T11:00"))
     price_stay(long, stay, calendar.official())
