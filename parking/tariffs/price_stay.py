@@ -16,7 +16,7 @@ from parking.tariffs.walk import Repeat, Run, Sums, Walk, days_alike
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _OFFSET = datetime(1992, 1, 1, tzinfo=CITY).utcoffset()  # One offset for every stay a `Stay` can hold (model.py).
 assert _OFFSET is not None
-_WALL_OF_EPOCH = _EPOCH.toordinal() * DAY_SECONDS + int(_OFFSET.total_seconds())
+WALL_OF_EPOCH = _EPOCH.toordinal() * DAY_SECONDS + int(_OFFSET.total_seconds())
 _NOTHING: frozenset[str] = frozenset()
 _JUMP_FROM = 3 * DAY_SECONDS  # Shorter stays have no rows of equal days worth looking for.
 
@@ -147,11 +147,11 @@ def applies_to(tariff: Tariff, *, lot: str, vehicle_type: str, plate_colour: str
 def wall(instant: datetime) -> int:
     """Whole seconds of the city's wall clock since the proleptic day 0; fractions are dropped."""
     since = instant - _EPOCH
-    return since.days * DAY_SECONDS + since.seconds + _WALL_OF_EPOCH
+    return since.days * DAY_SECONDS + since.seconds + WALL_OF_EPOCH
 
 
 def instant_of(second: int) -> datetime:
-    return datetime.fromtimestamp(second - _WALL_OF_EPOCH, CITY)
+    return datetime.fromtimestamp(second - WALL_OF_EPOCH, CITY)
 
 
 def _price(tariff: Tariff, stay: Stay, calendar: Calendar, free_seconds: int | None) -> Price:
