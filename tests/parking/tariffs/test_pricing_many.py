@@ -20,7 +20,7 @@ many_stays = st.lists(st.one_of(stays(permits=False), stays(permits=False, lasti
 
 
 @given(any_tariff, many_stays)
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_fees_at_once_are_the_fees_of_each(tariff: Tariff, stays: list[Stay]) -> None:
     for colour in ("blue", "green"):
         alike = [stay for stay in stays if stay.plate_colour == colour]
@@ -32,7 +32,7 @@ def test_fees_at_once_are_the_fees_of_each(tariff: Tariff, stays: list[Stay]) ->
 
 
 @given(any_tariff, stays())
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_the_fee_without_lines_is_the_total_with_them(tariff: Tariff, stay: Stay) -> None:
     assert fee_of(tariff, stay, OFFICIAL) == price_stay(tariff, stay, OFFICIAL).total
 
