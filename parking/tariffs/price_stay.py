@@ -60,6 +60,20 @@ class Spent(NamedTuple):
 Span = tuple[int, int]
 
 
+class Days(NamedTuple):
+    """What other visits of the plate left in the days' buckets, where the day's cap counts them together."""
+
+    sums: dict[int, int] = {}  # noqa: RUF012 - never written to: walks begin with a copy.
+    anchor: int | None = None
+    end: int = 0  # Where the last bucket ends that they were charged in.
+
+    def anchor_of(self, start: int) -> int:
+        return start if self.anchor is None or start >= self.end else self.anchor
+
+
+_NO_DAYS = Days()
+
+
 def price_stay(tariff: Tariff, stay: Stay, calendar: Calendar) -> Price:
     """The fee of this stay with its lines. Visits in `stay.earlier` that belong to its chain are counted together with it,
     and what they cost by themselves is taken off. Raises NothingCovers for a tariff that has a hole.
@@ -72,10 +86,10 @@ def fee_of(tariff: Tariff, stay: Stay, calendar: Calendar) -> int:
     if stay.exempt:
         return 0
     plan = _plan(tariff, stay)
-    chain, free = _chain(plan, stay) if stay.earlier else ([], plan.free_seconds)
+    chain, free, days = _history(plan, stay, calendar)
     covers = _covers(plan, stay.permits) if stay.permits else ()
-    total = _best(plan, calendar, [*chain, (wall(stay.entry), wall(stay.exit))], free, covers).total
-    return total - _best(plan, calendar, chain, free, covers).total if chain else total
+    total = _best(plan, calendar, [*chain, (wall(stay.entry), wall(stay.exit))], free, covers, days).total
+    return total - _best(plan, calendar, chain, free, covers, days).total if chain else total
 
 
 def price_chain(tariff: Tariff, stays: Sequence[Stay], calendar: Calendar) -> Price:
@@ -96,7 +110,7 @@ def price_across(versions: Sequence[Tariff], stay: Stay, calendar: Calendar) -> 
     """
     tariff = version_in_force(versions, stay.entry)
     plan = _plan(tariff, stay)
-    chain, free = _chain(plan, stay)
+    chain, free, _ = _history(plan, stay, calendar)
     present = sum(end - start for start, end in chain) + wall(stay.exit) - wall(stay.entry)
     if tariff.free.mode == "threshold" or present <= free:
         free = free if present <= free else 0
@@ -160,28 +174,28 @@ def _price(tariff: Tariff, stay: Stay, calendar: Calendar, free_seconds: int | N
     entry, exit = wall(stay.entry), wall(stay.exit)
     if stay.exempt:
         return _without_charge(stay, words.EXEMPT)
-    chain, free = _chain(plan, stay) if stay.earlier else ([], plan.free_seconds)
+    chain, free, days = _history(plan, stay, calendar)
     free = free if free_seconds is None else free_seconds
     covers = _covers(plan, stay.permits) if stay.permits else ()
-    spent = _best(plan, calendar, [*chain, (entry, exit)], free, covers)
-    asked = _best(plan, calendar, chain, free, covers).total if chain else 0
+    spent = _best(plan, calendar, [*chain, (entry, exit)], free, covers, days)
+    asked = _best(plan, calendar, chain, free, covers, days).total if chain else 0
     day = (chain[0][0] if chain else entry) // DAY_SECONDS
     provisional = plan.by_official and plan.provisional(day, exit // DAY_SECONDS, calendar)
     return Price(spent.total - asked, _lines(plan, spent, entry, exit, asked, chain), provisional)
 
 
-def _best(plan: Plan, calendar: Calendar, spans: list[Span], free: int, covers: Sequence[Cover]) -> Spent:
+def _best(plan: Plan, calendar: Calendar, spans: list[Span], free: int, covers: Sequence[Cover], days: Days) -> Spent:
     """A permit never raises a fee: where falling tiers would make it so, it is left aside."""
-    spent = _spend(plan, calendar, spans, free, covers)
+    spent = _spend(plan, calendar, spans, free, covers, days)
     if not covers:
         return spent
-    without = _spend(plan, calendar, spans, free, ())
+    without = _spend(plan, calendar, spans, free, (), days)
     return without if without.total < spent.total else spent
 
 
-def _spend(plan: Plan, calendar: Calendar, spans: list[Span], free: int, covers: Sequence[Cover]) -> Spent:
+def _spend(plan: Plan, calendar: Calendar, spans: list[Span], free: int, covers: Sequence[Cover], days: Days) -> Spent:
     tariff = plan.tariff
-    anchor = spans[0][0] if tariff.caps.period == "rolling" else 0
+    anchor = days.anchor_of(spans[0][0]) if tariff.caps.period == "rolling" else 0
     if free:
         if sum(end - start for start, end in spans) <= free:
             return Spent([], None, covers, 0, [])
@@ -189,6 +203,7 @@ def _spend(plan: Plan, calendar: Calendar, spans: list[Span], free: int, covers:
             spans = _after(spans, free)
     runs: list[Run | Repeat] = []
     walk = Walk(plan, runs)
+    walk.day_sums.update(days.sums)
     shadow = Walk(plan, runs) if covers else walk
     for start, end in spans:
         _walk_days(walk, shadow, calendar, start, end, anchor, covers)
@@ -369,9 +384,19 @@ def _capped(plan: Plan, spent: Spent, entry: int, exit: int) -> list[tuple[int, 
     return [(min(start, exit), max(end, entry), what, over) for start, end, what, over in capped]
 
 
-def _chain(plan: Plan, stay: Stay) -> tuple[list[Span], int]:
-    """The earlier visits that count together with this stay, and the free seconds it is left with."""
-    tariff = plan.tariff
+def _history(plan: Plan, stay: Stay, calendar: Calendar) -> tuple[list[Span], int, Days]:
+    """The earlier visits that count together with this stay, the free seconds they share, and what the day's cap has seen."""
+    if not stay.earlier:
+        return [], plan.free_seconds, _NO_DAYS
+    chains = _chains(plan.tariff, stay)
+    free = [plan.free_seconds if left else 0 for left in _free_is_left(plan.tariff, chains)]
+    caps = plan.tariff.caps
+    days = _days_before(plan, stay, calendar, chains, free) if caps.of == "plate" and caps.day is not None else _NO_DAYS
+    return chains[-1][:-1], free[-1], days
+
+
+def _chains(tariff: Tariff, stay: Stay) -> list[list[Span]]:
+    """All earlier visits by chains; the last chain ends with a visit of no length where this stay begins."""
     entry = wall(stay.entry)
     within = tariff.reentry is not None and tariff.reentry.same == "lot"
     visits = sorted((wall(v.entry), wall(v.exit)) for v in stay.earlier if v.exit <= stay.entry and (not within or v.site == stay.site))
@@ -382,23 +407,36 @@ def _chain(plan: Plan, stay: Stay) -> tuple[list[Span], int]:
             chains[-1].append(span)
         else:
             chains.append([span])
-    own = chains[-1][:-1]
-    return own, plan.free_seconds if _free_is_left(tariff, chains) else 0
+    return chains
 
 
-def _free_is_left(tariff: Tariff, chains: list[list[Span]]) -> bool:
-    """Whether the last chain has free minutes: once a chain always, once a day or in 24 hours if no chain before it took them."""
-    if tariff.free.once_per == "chain":
-        return True
+def _free_is_left(tariff: Tariff, chains: list[list[Span]]) -> list[bool]:
+    """Which chains have free minutes: once a chain all, once a day or in 24 hours those before which no other took them."""
+    left: list[bool] = []
     taken: int | None = None
     for chain in chains:
         start = chain[0][0]
-        same = taken is not None and (
-            start // DAY_SECONDS == taken // DAY_SECONDS if tariff.free.once_per == "day" else start - taken < DAY_SECONDS
-        )
-        if not same:
-            taken = start
-    return taken == chains[-1][0][0]
+        free = tariff.free.once_per == "chain" or taken is None or not _is_same(tariff, taken, start)
+        left.append(free)
+        taken = start if free else taken
+    return left
+
+
+def _is_same(tariff: Tariff, taken: int, start: int) -> bool:
+    if tariff.free.once_per == "day":
+        return start // DAY_SECONDS == taken // DAY_SECONDS
+    return start - taken < DAY_SECONDS
+
+
+def _days_before(plan: Plan, stay: Stay, calendar: Calendar, chains: list[list[Span]], free: list[int]) -> Days:
+    days = _NO_DAYS
+    covers = _covers(plan, stay.permits)
+    for chain, seconds in zip(chains[:-1], free, strict=False):
+        walk = _best(plan, calendar, chain, seconds, covers, days).walk
+        if walk is not None:
+            anchor = days.anchor_of(chain[0][0])
+            days = Days(walk.day_sums, anchor, anchor - (anchor - chain[-1][1]) // DAY_SECONDS * DAY_SECONDS)
+    return days
 
 
 def _covers(plan: Plan, permits: Sequence[PermitSpan]) -> list[Cover]:

@@ -163,6 +163,8 @@ def _step(window: Window, place: int) -> Text:
 def _caps(tariff: Tariff) -> list[Text]:
     caps = tariff.caps
     day = [of_day_cap(caps.day, caps.period)] if caps.day is not None else []
+    if day and caps.of == "plate":
+        day.append(Text("多次停放合并封顶", "all visits together"))
     return day + ([of_stay_cap(caps.stay)] if caps.stay is not None else [])
 
 

@@ -161,6 +161,17 @@ def test_a_visit_of_another_lot_is_no_part_of_the_chain() -> None:
     assert fee(lot, "03-02T10:20", "03-02T10:34", earlier=(before,), site="lot-2") == 0
 
 
+@pytest.mark.parametrize(
+    ("of", "period", "second", "third"), [("visit", "calendar", 800, 800), ("plate", "calendar", 200, 800), ("plate", "rolling", 200, 400)]
+)
+def test_a_day_cap_may_count_all_visits_of_a_plate(of: str, period: str, second: int, third: int) -> None:
+    capped = tariff(f"caps: {{day: 1000, period: {period}, of: {of}}}\n" + HOURLY % 400)
+    visits = [Visit(at("03-02T10:00"), at("03-02T12:00")), Visit(at("03-02T20:00"), at("03-02T22:00"))]
+
+    assert fee(capped, "03-02T20:00", "03-02T22:00", earlier=tuple(visits[:1])) == second
+    assert fee(capped, "03-03T09:00", "03-03T11:00", earlier=tuple(visits)) == third
+
+
 def test_a_night_flat_once_a_stay_is_paid_once() -> None:
     once = tariff(
         "windows: ["

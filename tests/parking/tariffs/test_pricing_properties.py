@@ -246,6 +246,24 @@ def test_a_chain_costs_what_its_presence_costs_and_every_visit_has_its_own_lines
     assert sum((line.end - line.start for line in time), timedelta()) == sum((v.exit - v.entry for v in visits), timedelta())
 
 
+@given(tariffs(), visit_lists(), st.integers(0, 40))
+@few
+def test_a_cap_of_the_plate_bounds_all_its_visits_and_raises_none(tariff: Tariff, visits: list[Stay], hours: int) -> None:
+    caps = replace(tariff.caps, day=1500, of="plate")
+    apart = [
+        msgspec.structs.replace(v, entry=v.entry + timedelta(hours=n * hours), exit=v.exit + timedelta(hours=n * hours))
+        for n, v in enumerate(visits)
+    ]
+
+    together = price_chain(replace(tariff, caps=caps), apart, CALENDAR)
+    alone = price_chain(replace(tariff, caps=replace(caps, of="visit")), apart, CALENDAR)
+
+    days = (local(apart[-1].exit).date() - local(apart[0].entry).date()).days + 1
+    assert 0 <= together.total <= 1500 * (days + 1)
+    assert together.total <= alone.total or caps.period == "rolling"
+    assert sum(line.amount for line in together.lines) == together.total
+
+
 @given(tariffs(), visit_lists())
 @few
 def test_no_visit_of_a_chain_pays_back(tariff: Tariff, visits: list[Stay]) -> None:
