@@ -11,14 +11,14 @@ from parking.tariffs.calendar import Calendar
 from parking.tariffs.errors import NoVersionInForce
 from parking.tariffs.model import CITY, DAY_SECONDS, Line, LineKind, PermitSpan, Price, Stay, Tariff, Text, Visit
 from parking.tariffs.plan import Plan, conditions_of, plan_of
-from parking.tariffs.walk import Repeat, Run, Sums, Walk, days_alike
+from parking.tariffs.walk import Repeat, Run, Sums, Walk, days_alike, windows_of
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _OFFSET = datetime(1992, 1, 1, tzinfo=CITY).utcoffset()  # One offset for every stay a `Stay` can hold (model.py).
 assert _OFFSET is not None
 WALL_OF_EPOCH = _EPOCH.toordinal() * DAY_SECONDS + int(_OFFSET.total_seconds())
 _NOTHING: frozenset[str] = frozenset()
-_JUMP_FROM = 3 * DAY_SECONDS  # Shorter stays have no rows of equal days worth looking for.
+_LONG = 7 * DAY_SECONDS  # Shorter stays are told day by day.
 
 
 class Payment(msgspec.Struct, frozen=True):
@@ -212,24 +212,34 @@ def _spend(plan: Plan, calendar: Calendar, spans: list[Span], free: int, covers:
 
 
 def _walk_days(walk: Walk, shadow: Walk, calendar: Calendar, start: int, end: int, anchor: int, covers: Sequence[Cover]) -> None:
-    """One day's bucket after the other; a row of days that begin in the same state is added up without walking it."""
-    last_state, before, runs_from = None, walk.sums(), 0
+    """One day's bucket after the other. In a long stay, a day that leaves the counters as it found them is walked only once:
+    days that begin in the same state and have the same windows are added up without walking.
+    """
+    known: dict[tuple[object, ...], Sums] | None = {} if end - start >= _LONG and not covers else None
+    state: object = None
     while start < end:
         bucket = start - (start - anchor) % DAY_SECONDS
         stop = min(end, bucket + DAY_SECONDS)
         walk.bucket = shadow.bucket = bucket
+        if known is None or stop - start < DAY_SECONDS:
+            _walk_windows(walk, shadow, calendar, start, stop, covers)
+            start = stop
+            state = None
+            continue
+        state = walk.state_at(start) if state is None else state
+        key = (state, *windows_of(walk.plan, calendar, start))
+        if key in known:
+            times = days_alike(walk.plan, calendar, start, (end - start) // DAY_SECONDS)
+            walk.jump(start, times, known[key])
+            start += times * DAY_SECONDS
+            continue
+        before = walk.sums()
         _walk_windows(walk, shadow, calendar, start, stop, covers)
         start = stop
-        if end - start >= _JUMP_FROM and not covers:
-            state = walk.state_at(start)
-            if state == last_state:
-                # The row needs both days of a bucket alike, and the one that was walked.
-                full = (end - start) // DAY_SECONDS
-                times = min(full, days_alike(walk.plan, calendar, start // DAY_SECONDS - 1, full + 2) - 2)
-                if times >= 2:
-                    walk.jump(start, times, before, runs_from)
-                    start += times * DAY_SECONDS
-            last_state, before, runs_from = state, walk.sums(), len(walk.runs)
+        after = walk.state_at(start)
+        if after == state:
+            known[key] = walk.sums_since(before)
+        state = after
 
 
 def _walk_windows(walk: Walk, shadow: Walk, calendar: Calendar, start: int, stop: int, covers: Sequence[Cover]) -> None:
@@ -374,7 +384,7 @@ def _capped(plan: Plan, spent: Spent, entry: int, exit: int) -> list[tuple[int, 
     for bucket, over in walk.capped_day.items():
         assert caps.day is not None
         capped.append((bucket, bucket + DAY_SECONDS, words.of_day_cap(caps.day, caps.period), over))
-    for run in spent.runs if len(spent.runs) and exit - entry > _JUMP_FROM else ():
+    for run in spent.runs if len(spent.runs) and exit - entry >= _LONG else ():
         if isinstance(run, Repeat) and run.over_window:
             capped.append((run.start, run.end, words.of_repeated_window_cap(run.times), run.over_window))
         if isinstance(run, Repeat) and run.over_day:

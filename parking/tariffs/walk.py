@@ -42,8 +42,9 @@ class Repeat(msgspec.Struct, frozen=True, gc=False):
 
 
 class Sums(NamedTuple):
-    """Running sums in fen: what is left after window and day caps, and what was taken off on the way."""
+    """Sums in fen: full prices, what is left of them after window and day caps, and what was taken off on the way."""
 
+    gross: int
     total: int
     discounted: int
     over_window: int
@@ -73,6 +74,7 @@ class Walk:
         "day_sums",
         "discounted",
         "flats",
+        "gross",
         "over_day",
         "over_window",
         "plan",
@@ -92,7 +94,7 @@ class Walk:
         self.bucket = 0  # Start of the day, calendar or rolling, that a step beginning now is counted in.
         self.rules = plan.rules
         self.day_cap = plan.tariff.caps.day
-        self.total = self.discounted = self.over_window = self.over_day = 0
+        self.gross = self.total = self.discounted = self.over_window = self.over_day = 0
         self.window_sums: dict[Key, int] = {}
         self.day_sums: dict[int, int] = {}
         self.capped_window: dict[Key, int] = {}
@@ -168,8 +170,9 @@ class Walk:
 
     def _charge(self, steps: int, tier: Tier, window: int, owner: int, bucket: int) -> None:
         """Put the price of equal steps through the caps: window occurrence, then day, always in the order of time."""
-        amount = steps * tier.net
-        self.discounted += steps * tier.price - amount
+        gross, amount = steps * tier.price, steps * tier.net
+        self.gross += gross
+        self.discounted += gross - amount
         cap = self.rules[window].cap
         if cap is not None:
             over = _over(self.window_sums, self.capped_window, (window, owner, -1), amount, cap)
@@ -183,7 +186,10 @@ class Walk:
         self.total += amount
 
     def sums(self) -> Sums:
-        return Sums(self.total, self.discounted, self.over_window, self.over_day)
+        return Sums(self.gross, self.total, self.discounted, self.over_window, self.over_day)
+
+    def sums_since(self, before: Sums) -> Sums:
+        return Sums(*(after - earlier for after, earlier in zip(self.sums(), before, strict=True)))
 
     def state_at(self, boundary: int) -> tuple[object, ...]:
         """What of the past still matters from here on, told relative to the boundary: equal states have equal futures."""
@@ -195,11 +201,11 @@ class Walk:
             frozenset((_moved(key, -day), spent) for key, spent in self.window_sums.items() if self._lives(key, boundary)),
         )
 
-    def jump(self, boundary: int, times: int, before: Sums, runs_from: int) -> None:
-        """Repeat so many times the day that ends at the boundary: add its sums and let what lives on move with the time."""
-        total, discounted, over_window, over_day = (times * (after - earlier) for after, earlier in zip(self.sums(), before, strict=True))
-        gross = times * sum(run.gross for run in self.runs[runs_from:])
+    def jump(self, boundary: int, times: int, day: Sums) -> None:
+        """Add so many days like one that was walked from the same state, and let what lives on move with the time."""
+        gross, total, discounted, over_window, over_day = (times * amount for amount in day)
         self.runs.append(Repeat(boundary, boundary + times * DAY_SECONDS, times, gross, over_window, over_day))
+        self.gross += gross
         self.total += total
         self.discounted += discounted
         self.over_window += over_window
@@ -235,11 +241,17 @@ class Walk:
         return day * DAY_SECONDS + rule.start + rule.length > boundary
 
 
-def days_alike(plan: Plan, calendar: Calendar, day: int, limit: int) -> int:
-    """How many days from this one on, at most `limit`, have its windows."""
-    first = plan.segments(day, calendar)
+def windows_of(plan: Plan, calendar: Calendar, start: int) -> tuple[int, int]:
+    """Names the windows of the 24 hours from here on. Plans keep one object for equal days, for as long as they live."""
+    day = start // DAY_SECONDS
+    return id(plan.segments(day, calendar)), id(plan.segments(day + 1, calendar))
+
+
+def days_alike(plan: Plan, calendar: Calendar, start: int, limit: int) -> int:
+    """How many rows of 24 hours from here on, at most `limit`, have the windows of the first."""
+    first = windows_of(plan, calendar, start)
     alike = 1
-    while alike < limit and plan.segments(day + alike, calendar) is first:
+    while alike < limit and windows_of(plan, calendar, start + alike * DAY_SECONDS) == first:
         alike += 1
     return alike
 

@@ -70,7 +70,7 @@ def of_run(window: Window, tier: int, steps: int) -> Text:
 
 def of_repeat(times: int, gross: int) -> Text:
     each = yuan(gross // times)
-    return Text(f"同前一日 {times} 天，每天{each}元", f"{times} more days like the day before, {each} each")
+    return Text(f"{times} × 24小时，各{each}元", f"{times} × 24 h, {each} each")
 
 
 def of_permit(name: str) -> Text:
