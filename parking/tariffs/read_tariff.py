@@ -263,10 +263,9 @@ def _caps(root: Mapped) -> Caps:
     if value is None:
         return Caps()
     node = value.mapping().only(*KEYS["caps"])
+    # Left out, the day is the city's own; the published form says so.
     period = cast("Literal['calendar', 'rolling']", node.word("period", ("calendar", "rolling")))
     day = node.maybe_whole("day", least=0, most=MAX_FEN)
-    if day is not None and node.get("period") is None:
-        node.node.fault("a day's cap needs its period: calendar (the city's day) or rolling (24 hours from entry)")
     of = cast("Literal['visit', 'plate']", node.word("of", ("visit", "plate")))
     return Caps(day, period, node.maybe_whole("stay", least=0, most=MAX_FEN), of)
 

@@ -5,6 +5,7 @@ from time import perf_counter
 
 import pytest
 
+from benchmarks.step_walking import price_by_steps
 from parking.tariffs import calendar, read_tariff, words
 from parking.tariffs.errors import NothingCovers, NoVersionInForce
 from parking.tariffs.model import CITY, Line, PermitSpan, Price, Stay, Tariff, Visit
@@ -172,14 +173,14 @@ def test_a_day_cap_may_count_all_visits_of_a_plate(of: str, period: str, second:
     assert fee(capped, "03-03T09:00", "03-03T11:00", earlier=tuple(visits)) == third
 
 
-def test_a_night_flat_once_a_stay_is_paid_once() -> None:
-    once = tariff(
-        "windows: ["
-        '{name: night, from: "20:00", to: "08:00", steps: [{per: 0, price: 500, once: stay}]}, '
-        "{name: free, steps: [{per: 0, price: 0}]}]"
-    )
+@pytest.mark.parametrize(("once", "one_night", "two_nights"), [("occurrence", 500, 1000), ("day", 1000, 1500), ("stay", 500, 500)])
+def test_a_night_flat_is_paid_as_often_as_the_tariff_says(once: str, one_night: int, two_nights: int) -> None:
+    flat = tariff(f"""windows:
+  - {{name: night, from: "20:00", to: "08:00", steps: [{{per: 0, price: 500, once: {once}}}]}}
+  - {{name: free, steps: [{{per: 0, price: 0}}]}}""")
 
-    assert fee(once, "03-02T21:00", "03-04T21:00") == 500
+    assert fee(flat, "03-02T21:00", "03-03T07:00") == one_night
+    assert fee(flat, "03-02T21:00", "03-04T07:00") == two_nights
 
 
 def test_rounding_goes_down_and_has_its_line() -> None:
@@ -234,6 +235,17 @@ def test_a_tariff_applies_to_what_it_names() -> None:
     assert applies_to(named, lot="lot-1", vehicle_type="small", plate_colour="green")
     assert not applies_to(named, lot="lot-2", vehicle_type="small", plate_colour="green")
     assert not applies_to(named, lot="lot-1", vehicle_type="large", plate_colour="green")
+
+
+def test_a_step_charged_after_midnight_is_counted_in_the_day_it_began_also_in_long_stays() -> None:
+    nights = tariff("""caps: {day: 300, period: calendar}
+windows:
+  - {name: night, from: "19:00", to: "07:00", count: window, round: down, steps: [{per: 120, price: 100}]}
+  - {name: free, steps: [{per: 0, price: 0}]}""")
+    stay = Stay(at("03-02T23:00"), at("03-22T00:00"))
+
+    # The step of 23:00 belongs to its evening: the first has room for it, every other evening's day is full.
+    assert price_stay(nights, stay, calendar.official()).total == 100 + 19 * 300 == price_by_steps(nights, stay, calendar.official())
 
 
 def test_months_are_priced_in_about_a_millisecond() -> None:

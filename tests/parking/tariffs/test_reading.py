@@ -70,7 +70,7 @@ def test_what_was_written_is_what_is_read() -> None:
         ("{per: 30, price: 300}", "{per: 30}", 12, "/windows/0/steps/1", "'price' is missing"),
         ("name: else", "name: day", 13, "/windows/1", "a window before has the name 'day'"),
         ("windows: [day]", "windows: [dya]", 18, "/permits/windows/0", "unknown value 'dya'; did you mean 'day'?"),
-        (", period: rolling", "", 15, "/caps", "needs its period"),
+        ("period: rolling", "period: daily", 15, "/caps/period", "unknown value 'daily'"),
         ("is: new", "is: green", 17, "/discounts/0/is", "unknown value 'green'"),
         ("percent: 50", "percent: 150", 17, "/discounts/0/percent", "not between"),
         ("version: 3", "version: three", 2, "/version", "a whole number"),
@@ -143,6 +143,12 @@ def test_one_tariff_has_one_digest_however_it_is_written() -> None:
     assert read_tariff.sha256_of(read_tariff.read_tariff(GOOD.replace("price: 250", "price: 251"))) != read_tariff.sha256_of(
         read_tariff.read_tariff(GOOD)
     )
+
+
+def test_a_day_is_the_city_s_own_day_where_nothing_else_is_said() -> None:
+    published = json.loads(read_tariff.canonical_json(read_tariff.read_tariff(GOOD.replace(", period: rolling", ""))))
+
+    assert published["caps"] == {"day": 5000, "period": "calendar", "stay": None, "of": "visit"}
 
 
 def test_a_season_may_run_over_the_new_year() -> None:
