@@ -240,7 +240,7 @@ def test_a_tariff_applies_to_what_it_names() -> None:
 def test_a_step_charged_after_midnight_is_counted_in_the_day_it_began_also_in_long_stays() -> None:
     nights = tariff("""caps: {day: 300, period: calendar}
 windows:
-  - {name: night, from: "19:00", to: "07:00", count: window, round: down, steps: [{per: 120, price: 100}]}
+  - {name: night, from: "23:00", to: "07:00", count: window, round: down, steps: [{per: 120, price: 100}]}
   - {name: free, steps: [{per: 0, price: 0}]}""")
     stay = Stay(at("03-02T23:00"), at("03-22T00:00"))
 
