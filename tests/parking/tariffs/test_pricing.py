@@ -135,6 +135,25 @@ def test_deducted_free_minutes_never_count() -> None:
     assert [line.amount for line in price(deducting, "03-02T10:00", "03-02T11:30").lines] == [0, 400]
 
 
+def test_deducted_free_minutes_are_shared_by_a_chain() -> None:
+    shared = tariff("""free: {minutes: 15, mode: deduct}
+reentry: {gap_minutes: 15}
+windows: [{name: all, steps: [{per: 5, price: 100}]}]""")
+
+    assert fee(shared, "03-02T09:15", "03-02T09:25", earlier=(Visit(at("03-02T09:00"), at("03-02T09:10")),)) == 100
+
+
+def test_a_permit_that_would_raise_the_fee_is_left_aside() -> None:
+    falling = tariff("""permits: {windows: [early]}
+windows:
+  - {name: early, to: "09:00", steps: [{per: 60, price: 0}]}
+  - {name: late, from: "09:00", steps: [{until: 60, per: 60, price: 500}, {per: 60, price: 100}]}""")
+    always = PermitSpan(at("01-01T00:00"), at("12-31T00:00"))
+
+    # Covered time uses up no tier, so that the dear first hour would begin at nine.
+    assert fee(falling, "03-02T08:00", "03-02T10:00", permits=(always,)) == fee(falling, "03-02T08:00", "03-02T10:00") == 100
+
+
 @pytest.mark.parametrize(("once", "second_day", "third_day"), [("chain", 0, 0), ("day", 400, 0), ("rolling", 400, 400)])
 def test_free_minutes_are_given_as_often_as_the_tariff_says(once: str, second_day: int, third_day: int) -> None:
     given = tariff(f"free: {{minutes: 30, once_per: {once}}}\n" + HOURLY % 400)

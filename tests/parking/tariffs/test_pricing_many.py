@@ -12,7 +12,7 @@ from parking.tariffs.errors import NothingCovers
 from parking.tariffs.model import CITY, Stay, Tariff
 from parking.tariffs.price_many import fees_of
 from parking.tariffs.price_stay import fee_of, price_stay
-from tests.parking.tariffs.test_pricing_properties import any_tariff, stays
+from tests.parking.tariffs.test_pricing_properties import MONDAY, NAMED, any_tariff, stays
 
 OFFICIAL = calendar.official()
 HEAD = 'code: small\nversion: 1\neffective: {from: "2020-01-01T00:00+08:00"}\n'
@@ -35,6 +35,22 @@ def test_fees_at_once_are_the_fees_of_each(tariff: Tariff, stays: list[Stay]) ->
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_the_fee_without_lines_is_the_total_with_them(tariff: Tariff, stay: Stay) -> None:
     assert fee_of(tariff, stay, OFFICIAL) == price_stay(tariff, stay, OFFICIAL).total
+
+
+NIGHTS = """caps: {day: 300, period: calendar}
+windows:
+  - {name: night, from: "23:00", to: "07:00", count: window, round: down, steps: [{per: 120, price: 100}]}
+  - {name: free, steps: [{per: 0, price: 0}]}"""
+
+
+@pytest.mark.parametrize("tariff", [*NAMED, read_tariff.read_tariff(HEAD + NIGHTS)], ids=lambda tariff: tariff.code)
+def test_a_week_of_named_stays_at_once_costs_what_each_of_them_costs(tariff: Tariff) -> None:
+    hours = (0.2, 0.5, 1, 2.5, 7, 11, 26, 50, 75)
+    starts = [MONDAY + timedelta(minutes=97 * n) for n in range(104)]
+    week = [Stay(start, start + timedelta(hours=length)) for start in starts for length in hours]
+    entries, exits = (np.array([int(getattr(s, name).timestamp()) for s in week], np.int64) for name in ("entry", "exit"))
+
+    assert fees_of(tariff, entries, exits, OFFICIAL).tolist() == [fee_of(tariff, stay, OFFICIAL) for stay in week]
 
 
 def test_what_no_stay_can_be_is_refused() -> None:
