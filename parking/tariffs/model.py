@@ -115,11 +115,15 @@ class Reentry:
 
 @dataclass(frozen=True, slots=True)
 class Caps:
-    """Most that a day (city's calendar day, or 24 hours from entry) and a whole stay may cost, in fen."""
+    """Most that a day (city's calendar day, or 24 hours from entry) and a whole stay may cost, in fen.
+
+    `of: plate` counts all visits of a plate in a day together; 24 hours then run from the entry that was first charged in them.
+    """
 
     day: int | None = None
     period: Literal["calendar", "rolling"] = "calendar"
     stay: int | None = None
+    of: Literal["visit", "plate"] = "visit"
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,12 +69,14 @@ class Plan:
         self.rules = tuple(_rule(window, self.before) for window in tariff.windows)
         self.saturated = max((rule.saturated for rule in self.rules), default=0)
         self.permit_bits = _bits_of(tariff.windows, tariff.permits.windows) if tariff.permits else 0
-        self.fits = [_fits(window, vehicle, colour) for window in tariff.windows]
+        self.fits = tuple(_fits(window, vehicle, colour) for window in tariff.windows)
         self.by_official = any(window.days and any(BIT_OF[word] & _OFFICIAL_WORDS for word in window.days) for window in tariff.windows)
         self.has_seasons = any(window.season for window in tariff.windows)
         self._every_day = _segments(self.windows, self.fits, self.fits) if not any(w.days or w.season for w in self.windows) else None
         self.texts: dict[tuple[int, int, int], Text] = {}  # Lines' words by window, tier and number of steps.
         self._days: dict[tuple[int, int, int], tuple[Segment, ...]] = {}
+        self._pairs: dict[tuple[tuple[bool, ...], tuple[bool, ...]], tuple[Segment, ...]] = {}
+        self._made: dict[tuple[Segment, ...], tuple[Segment, ...]] = {}  # So that equal days answer with one object.
 
     def segments(self, day: int, calendar: Calendar) -> tuple[Segment, ...]:
         """The windows of the local day with this ordinal. Equal days answer with the same object."""
@@ -83,10 +85,9 @@ class Plan:
         key = (calendar.kind(day - 1), calendar.kind(day), day if self.has_seasons else 0)
         known = self._days.get(key)
         if known is None:
-            if len(self._days) > 20_000:  # Seasons make every day its own; ten years of them are plenty.
+            if len(self._days) > 20_000:  # Seasons make every day its own; decades of them are plenty.
                 self._days.clear()
-            known = _segments(self.windows, self._active(day - 1, key[0]), self._active(day, key[1]))
-            known = self._days[key] = next((other for other in self._days.values() if other == known), known)
+            known = self._days[key] = self._segments_of(self._active(day - 1, key[0]), self._active(day, key[1]))
         return known
 
     def provisional(self, first: int, last: int, calendar: Calendar) -> bool:
@@ -96,15 +97,22 @@ class Plan:
     def bits_of(self, names: tuple[str, ...] | None) -> int:
         return _bits_of(self.windows, names)
 
-    def _active(self, day: int, kind: int) -> list[bool]:
+    def _segments_of(self, yesterday: tuple[bool, ...], today: tuple[bool, ...]) -> tuple[Segment, ...]:
+        known = self._pairs.get((yesterday, today))
+        if known is None:
+            made = _segments(self.windows, yesterday, today)
+            known = self._pairs[(yesterday, today)] = self._made.setdefault(made, made)
+        return known
+
+    def _active(self, day: int, kind: int) -> tuple[bool, ...]:
         when = date.fromordinal(day)
         month_day = (when.month, when.day)
-        return [
+        return tuple(
             fits
             and (window.days is None or any(kind & BIT_OF[word] for word in window.days))
             and (window.season is None or window.season.holds(month_day))
             for window, fits in zip(self.windows, self.fits, strict=True)
-        ]
+        )
 
 
 def conditions_of(tariff: Tariff) -> list[Condition]:
@@ -153,7 +161,7 @@ def _tier(step: Step, window: Window, percents: list[int]) -> Tier:
     return Tier(ENDLESS if step.until is None else 60 * step.until, per, after, step.price, net, step.once)
 
 
-def _segments(windows: tuple[Window, ...], yesterday: list[bool], today: list[bool]) -> tuple[Segment, ...]:
+def _segments(windows: tuple[Window, ...], yesterday: tuple[bool, ...], today: tuple[bool, ...]) -> tuple[Segment, ...]:
     """Cut a day wherever a window begins or ends and give each piece to the first window that holds it."""
     cuts = sorted({0, DAY_SECONDS} | {window.start for window in windows} | {window.end for window in windows})
     pieces: list[Segment] = []
@@ -166,7 +174,7 @@ def _segments(windows: tuple[Window, ...], yesterday: list[bool], today: list[bo
     return tuple(pieces)
 
 
-def _first_match(windows: tuple[Window, ...], second: int, yesterday: list[bool], today: list[bool]) -> tuple[int, int]:
+def _first_match(windows: tuple[Window, ...], second: int, yesterday: tuple[bool, ...], today: tuple[bool, ...]) -> tuple[int, int]:
     for place, window in enumerate(windows):
         crosses = window.end <= window.start
         if today[place] and window.start <= second < (DAY_SECONDS if crosses else window.end):

@@ -11,14 +11,14 @@ from parking.tariffs.calendar import Calendar
 from parking.tariffs.errors import NoVersionInForce
 from parking.tariffs.model import CITY, DAY_SECONDS, Line, LineKind, PermitSpan, Price, Stay, Tariff, Text, Visit
 from parking.tariffs.plan import Plan, conditions_of, plan_of
-from parking.tariffs.walk import Repeat, Run, Sums, Walk, days_alike
+from parking.tariffs.walk import Repeat, Run, Sums, Walk, days_alike, windows_of
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _OFFSET = datetime(1992, 1, 1, tzinfo=CITY).utcoffset()  # One offset for every stay a `Stay` can hold (model.py).
 assert _OFFSET is not None
-_WALL_OF_EPOCH = _EPOCH.toordinal() * DAY_SECONDS + int(_OFFSET.total_seconds())
+WALL_OF_EPOCH = _EPOCH.toordinal() * DAY_SECONDS + int(_OFFSET.total_seconds())
 _NOTHING: frozenset[str] = frozenset()
-_JUMP_FROM = 3 * DAY_SECONDS  # Shorter stays have no rows of equal days worth looking for.
+_LONG = 7 * DAY_SECONDS  # Shorter stays are told day by day.
 
 
 class Payment(msgspec.Struct, frozen=True):
@@ -60,11 +60,36 @@ class Spent(NamedTuple):
 Span = tuple[int, int]
 
 
+class Days(NamedTuple):
+    """What other visits of the plate left in the days' buckets, where the day's cap counts them together."""
+
+    sums: dict[int, int] = {}  # noqa: RUF012 - never written to: walks begin with a copy.
+    anchor: int | None = None
+    end: int = 0  # Where the last bucket ends that they were charged in.
+
+    def anchor_of(self, start: int) -> int:
+        return start if self.anchor is None or start >= self.end else self.anchor
+
+
+_NO_DAYS = Days()
+
+
 def price_stay(tariff: Tariff, stay: Stay, calendar: Calendar) -> Price:
     """The fee of this stay with its lines. Visits in `stay.earlier` that belong to its chain are counted together with it,
     and what they cost by themselves is taken off. Raises NothingCovers for a tariff that has a hole.
     """
     return _price(tariff, stay, calendar, None)
+
+
+def fee_of(tariff: Tariff, stay: Stay, calendar: Calendar) -> int:
+    """The total of `price_stay` in fen, without its lines: for ranking lots and for re-running a month of bills."""
+    if stay.exempt:
+        return 0
+    plan = _plan(tariff, stay)
+    chain, free, days = _history(plan, stay, calendar)
+    covers = _covers(plan, stay.permits) if stay.permits else ()
+    total = _best(plan, calendar, [*chain, (wall(stay.entry), wall(stay.exit))], free, covers, days).total
+    return total - _best(plan, calendar, chain, free, covers, days).total if chain else total
 
 
 def price_chain(tariff: Tariff, stays: Sequence[Stay], calendar: Calendar) -> Price:
@@ -85,7 +110,7 @@ def price_across(versions: Sequence[Tariff], stay: Stay, calendar: Calendar) -> 
     """
     tariff = version_in_force(versions, stay.entry)
     plan = _plan(tariff, stay)
-    chain, free = _chain(plan, stay)
+    chain, free, _ = _history(plan, stay, calendar)
     present = sum(end - start for start, end in chain) + wall(stay.exit) - wall(stay.entry)
     if tariff.free.mode == "threshold" or present <= free:
         free = free if present <= free else 0
@@ -136,11 +161,11 @@ def applies_to(tariff: Tariff, *, lot: str, vehicle_type: str, plate_colour: str
 def wall(instant: datetime) -> int:
     """Whole seconds of the city's wall clock since the proleptic day 0; fractions are dropped."""
     since = instant - _EPOCH
-    return since.days * DAY_SECONDS + since.seconds + _WALL_OF_EPOCH
+    return since.days * DAY_SECONDS + since.seconds + WALL_OF_EPOCH
 
 
 def instant_of(second: int) -> datetime:
-    return datetime.fromtimestamp(second - _WALL_OF_EPOCH, CITY)
+    return datetime.fromtimestamp(second - WALL_OF_EPOCH, CITY)
 
 
 def _price(tariff: Tariff, stay: Stay, calendar: Calendar, free_seconds: int | None) -> Price:
@@ -149,28 +174,28 @@ def _price(tariff: Tariff, stay: Stay, calendar: Calendar, free_seconds: int | N
     entry, exit = wall(stay.entry), wall(stay.exit)
     if stay.exempt:
         return _without_charge(stay, words.EXEMPT)
-    chain, free = _chain(plan, stay) if stay.earlier else ([], plan.free_seconds)
+    chain, free, days = _history(plan, stay, calendar)
     free = free if free_seconds is None else free_seconds
     covers = _covers(plan, stay.permits) if stay.permits else ()
-    spent = _best(plan, calendar, [*chain, (entry, exit)], free, covers)
-    asked = _best(plan, calendar, chain, free, covers).total if chain else 0
+    spent = _best(plan, calendar, [*chain, (entry, exit)], free, covers, days)
+    asked = _best(plan, calendar, chain, free, covers, days).total if chain else 0
     day = (chain[0][0] if chain else entry) // DAY_SECONDS
     provisional = plan.by_official and plan.provisional(day, exit // DAY_SECONDS, calendar)
     return Price(spent.total - asked, _lines(plan, spent, entry, exit, asked, chain), provisional)
 
 
-def _best(plan: Plan, calendar: Calendar, spans: list[Span], free: int, covers: Sequence[Cover]) -> Spent:
+def _best(plan: Plan, calendar: Calendar, spans: list[Span], free: int, covers: Sequence[Cover], days: Days) -> Spent:
     """A permit never raises a fee: where falling tiers would make it so, it is left aside."""
-    spent = _spend(plan, calendar, spans, free, covers)
+    spent = _spend(plan, calendar, spans, free, covers, days)
     if not covers:
         return spent
-    without = _spend(plan, calendar, spans, free, ())
+    without = _spend(plan, calendar, spans, free, (), days)
     return without if without.total < spent.total else spent
 
 
-def _spend(plan: Plan, calendar: Calendar, spans: list[Span], free: int, covers: Sequence[Cover]) -> Spent:
+def _spend(plan: Plan, calendar: Calendar, spans: list[Span], free: int, covers: Sequence[Cover], days: Days) -> Spent:
     tariff = plan.tariff
-    anchor = spans[0][0] if tariff.caps.period == "rolling" else 0
+    anchor = days.anchor_of(spans[0][0]) if tariff.caps.period == "rolling" else 0
     if free:
         if sum(end - start for start, end in spans) <= free:
             return Spent([], None, covers, 0, [])
@@ -178,32 +203,43 @@ def _spend(plan: Plan, calendar: Calendar, spans: list[Span], free: int, covers:
             spans = _after(spans, free)
     runs: list[Run | Repeat] = []
     walk = Walk(plan, runs)
+    walk.day_sums.update(days.sums)
     shadow = Walk(plan, runs) if covers else walk
     for start, end in spans:
         _walk_days(walk, shadow, calendar, start, end, anchor, covers)
-    total, reductions = _reduced(plan, walk.sums)
+    total, reductions = _reduced(plan, walk.sums())
     return Spent(runs, walk, covers, total, reductions)
 
 
 def _walk_days(walk: Walk, shadow: Walk, calendar: Calendar, start: int, end: int, anchor: int, covers: Sequence[Cover]) -> None:
-    """One day's bucket after the other; a row of days that begin in the same state is added up without walking it."""
-    last_state, before, runs_from = None, walk.sums, 0
+    """One day's bucket after the other. In a long stay, a day that leaves the counters as it found them is walked only once:
+    days that begin in the same state and have the same windows are added up without walking.
+    """
+    known: dict[tuple[object, ...], Sums] | None = {} if end - start >= _LONG and not covers else None
+    state: object = None
     while start < end:
         bucket = start - (start - anchor) % DAY_SECONDS
         stop = min(end, bucket + DAY_SECONDS)
         walk.bucket = shadow.bucket = bucket
+        if known is None or stop - start < DAY_SECONDS:
+            _walk_windows(walk, shadow, calendar, start, stop, covers)
+            start = stop
+            state = None
+            continue
+        state = walk.state_at(start) if state is None else state
+        key = (state, *windows_of(walk.plan, calendar, start))
+        if key in known:
+            times = days_alike(walk.plan, calendar, start, (end - start) // DAY_SECONDS)
+            walk.jump(start, times, known[key])
+            start += times * DAY_SECONDS
+            continue
+        before = walk.sums()
         _walk_windows(walk, shadow, calendar, start, stop, covers)
         start = stop
-        if end - start >= _JUMP_FROM and not covers:
-            state = walk.state_at(start)
-            if state == last_state:
-                # The row needs both days of a bucket alike, and the one that was walked.
-                full = (end - start) // DAY_SECONDS
-                times = min(full, days_alike(walk.plan, calendar, start // DAY_SECONDS - 1, full + 2) - 2)
-                if times >= 2:
-                    walk.jump(start, times, before, runs_from)
-                    start += times * DAY_SECONDS
-            last_state, before, runs_from = state, walk.sums, len(walk.runs)
+        after = walk.state_at(start)
+        if after == state:
+            known[key] = walk.sums_since(before)
+        state = after
 
 
 def _walk_windows(walk: Walk, shadow: Walk, calendar: Calendar, start: int, stop: int, covers: Sequence[Cover]) -> None:
@@ -212,9 +248,11 @@ def _walk_windows(walk: Walk, shadow: Walk, calendar: Calendar, start: int, stop
     while start < stop:
         midnight = day * DAY_SECONDS
         for _, end, window, owner in plan.segments(day, calendar):
-            end = min(stop, midnight + end)
+            end += midnight
             if end <= start:
                 continue
+            if end > stop:
+                end = stop
             if covers:
                 _walk_covered(walk, shadow, window, day + owner, start, end, covers)
             else:
@@ -258,8 +296,11 @@ def _reduced(plan: Plan, sums: Sums) -> tuple[int, list[tuple[LineKind, Text, in
 def _lines(plan: Plan, spent: Spent, entry: int, exit: int, asked: int, chain: list[Span]) -> tuple[Line, ...]:
     base = instant_of(entry)
 
+    def at(second: int) -> datetime:
+        return base + timedelta(0, second - entry)
+
     def line(kind: LineKind, start: int, end: int, what: Text, amount: int) -> Line:
-        return Line(kind, base + timedelta(0, start - entry), base + timedelta(0, end - entry), what.zh, what.en, amount)
+        return Line(kind, at(start), at(end), what.zh, what.en, amount)
 
     if spent.walk is None:
         return (line("time", entry, exit, words.FREE_MINUTES, 0),) if entry < exit else ()
@@ -267,7 +308,11 @@ def _lines(plan: Plan, spent: Spent, entry: int, exit: int, asked: int, chain: l
     merged = _merged(own)
     first = merged[0].start if merged else exit
     lines = [line("time", entry, first, words.FREE_MINUTES, 0)] if entry < first else []
-    lines += [line("time", run.start, run.end, _text_of(plan, run), run.gross) for run in merged]
+    start = at(first)
+    for run in merged:
+        text, end = _text_of(plan, run), at(run.end)
+        lines.append(Line("time", start, end, text.zh, text.en, run.gross))
+        start = end
     lines += [line("permit", *span) for span in _permitted(spent, own)] if spent.covers else []
     lines += [line("cap", max(start, entry), min(end, exit), what, -over) for start, end, what, over in _capped(plan, spent, entry, exit)]
     lines += [line(kind, entry, exit, what, -amount) for kind, what, amount in spent.reductions]
@@ -281,13 +326,25 @@ def _lines(plan: Plan, spent: Spent, entry: int, exit: int, asked: int, chain: l
 def _merged(runs: Sequence[Run | Repeat]) -> list[Run | Repeat]:
     """One line for what is one thing to a driver: adjacent runs of one tier of one window occurrence."""
     merged: list[Run | Repeat] = []
+    last: Run | Repeat | None = None
     for run in runs:
-        last = merged[-1] if merged else None
-        if isinstance(run, Run) and isinstance(last, Run) and run.start == last.end and run[2:5] == last[2:5] and run.cover == last.cover:
-            merged[-1] = last._replace(end=run.end, steps=last.steps + run.steps, gross=last.gross + run.gross)
+        if isinstance(run, Run) and isinstance(last, Run) and _is_one(last, run):
+            last = Run(last.start, run.end, last.window, last.owner, last.tier, last.steps + run.steps, last.gross + run.gross, last.cover)
+            merged[-1] = last
         else:
             merged.append(run)
+            last = run
     return merged
+
+
+def _is_one(last: Run, run: Run) -> bool:
+    return (
+        run.window == last.window
+        and run.tier == last.tier
+        and run.owner == last.owner
+        and run.start == last.end
+        and run.cover == last.cover
+    )
 
 
 def _text_of(plan: Plan, run: Run | Repeat) -> Text:
@@ -327,7 +384,7 @@ def _capped(plan: Plan, spent: Spent, entry: int, exit: int) -> list[tuple[int, 
     for bucket, over in walk.capped_day.items():
         assert caps.day is not None
         capped.append((bucket, bucket + DAY_SECONDS, words.of_day_cap(caps.day, caps.period), over))
-    for run in spent.runs:
+    for run in spent.runs if len(spent.runs) and exit - entry >= _LONG else ():
         if isinstance(run, Repeat) and run.over_window:
             capped.append((run.start, run.end, words.of_repeated_window_cap(run.times), run.over_window))
         if isinstance(run, Repeat) and run.over_day:
@@ -337,9 +394,19 @@ def _capped(plan: Plan, spent: Spent, entry: int, exit: int) -> list[tuple[int, 
     return [(min(start, exit), max(end, entry), what, over) for start, end, what, over in capped]
 
 
-def _chain(plan: Plan, stay: Stay) -> tuple[list[Span], int]:
-    """The earlier visits that count together with this stay, and the free seconds it is left with."""
-    tariff = plan.tariff
+def _history(plan: Plan, stay: Stay, calendar: Calendar) -> tuple[list[Span], int, Days]:
+    """The earlier visits that count together with this stay, the free seconds they share, and what the day's cap has seen."""
+    if not stay.earlier:
+        return [], plan.free_seconds, _NO_DAYS
+    chains = _chains(plan.tariff, stay)
+    free = [plan.free_seconds if left else 0 for left in _free_is_left(plan.tariff, chains)]
+    caps = plan.tariff.caps
+    days = _days_before(plan, stay, calendar, chains, free) if caps.of == "plate" and caps.day is not None else _NO_DAYS
+    return chains[-1][:-1], free[-1], days
+
+
+def _chains(tariff: Tariff, stay: Stay) -> list[list[Span]]:
+    """All earlier visits by chains; the last chain ends with a visit of no length where this stay begins."""
     entry = wall(stay.entry)
     within = tariff.reentry is not None and tariff.reentry.same == "lot"
     visits = sorted((wall(v.entry), wall(v.exit)) for v in stay.earlier if v.exit <= stay.entry and (not within or v.site == stay.site))
@@ -350,23 +417,36 @@ def _chain(plan: Plan, stay: Stay) -> tuple[list[Span], int]:
             chains[-1].append(span)
         else:
             chains.append([span])
-    own = chains[-1][:-1]
-    return own, plan.free_seconds if _free_is_left(tariff, chains) else 0
+    return chains
 
 
-def _free_is_left(tariff: Tariff, chains: list[list[Span]]) -> bool:
-    """Whether the last chain has free minutes: once a chain always, once a day or in 24 hours if no chain before it took them."""
-    if tariff.free.once_per == "chain":
-        return True
+def _free_is_left(tariff: Tariff, chains: list[list[Span]]) -> list[bool]:
+    """Which chains have free minutes: once a chain all, once a day or in 24 hours those before which no other took them."""
+    left: list[bool] = []
     taken: int | None = None
     for chain in chains:
         start = chain[0][0]
-        same = taken is not None and (
-            start // DAY_SECONDS == taken // DAY_SECONDS if tariff.free.once_per == "day" else start - taken < DAY_SECONDS
-        )
-        if not same:
-            taken = start
-    return taken == chains[-1][0][0]
+        free = tariff.free.once_per == "chain" or taken is None or not _is_same(tariff, taken, start)
+        left.append(free)
+        taken = start if free else taken
+    return left
+
+
+def _is_same(tariff: Tariff, taken: int, start: int) -> bool:
+    if tariff.free.once_per == "day":
+        return start // DAY_SECONDS == taken // DAY_SECONDS
+    return start - taken < DAY_SECONDS
+
+
+def _days_before(plan: Plan, stay: Stay, calendar: Calendar, chains: list[list[Span]], free: list[int]) -> Days:
+    days = _NO_DAYS
+    covers = _covers(plan, stay.permits)
+    for chain, seconds in zip(chains[:-1], free, strict=False):
+        walk = _best(plan, calendar, chain, seconds, covers, days).walk
+        if walk is not None:
+            anchor = days.anchor_of(chain[0][0])
+            days = Days(walk.day_sums, anchor, anchor - (anchor - chain[-1][1]) // DAY_SECONDS * DAY_SECONDS)
+    return days
 
 
 def _covers(plan: Plan, permits: Sequence[PermitSpan]) -> list[Cover]:

@@ -52,7 +52,7 @@ KEYS = {
     ),
     "season": ("from", "through"),
     "step": ("until", "per", "price", "once"),
-    "caps": ("day", "period", "stay"),
+    "caps": ("day", "period", "stay", "of"),
     "discount": ("if", "is", "percent", "stage", "windows"),
     "permits": ("windows",),
     "text": ("zh", "en"),
@@ -110,7 +110,7 @@ def published(tariff: Tariff) -> dict[str, object]:
         },
         "reentry": {"gap_minutes": tariff.reentry.gap_minutes, "same": tariff.reentry.same} if tariff.reentry else None,
         "windows": [_published_window(window) for window in tariff.windows],
-        "caps": {"day": tariff.caps.day, "period": tariff.caps.period, "stay": tariff.caps.stay},
+        "caps": {"day": tariff.caps.day, "period": tariff.caps.period, "stay": tariff.caps.stay, "of": tariff.caps.of},
         "discounts": [
             _said(d.condition) | {"percent": d.percent, "stage": d.stage, "windows": d.windows} for d in tariff.discounts
         ] or None,
@@ -263,11 +263,11 @@ def _caps(root: Mapped) -> Caps:
     if value is None:
         return Caps()
     node = value.mapping().only(*KEYS["caps"])
+    # Left out, the day is the city's own; the published form says so.
     period = cast("Literal['calendar', 'rolling']", node.word("period", ("calendar", "rolling")))
     day = node.maybe_whole("day", least=0, most=MAX_FEN)
-    if day is not None and node.get("period") is None:
-        node.node.fault("a day's cap needs its period: calendar (the city's day) or rolling (24 hours from entry)")
-    return Caps(day, period, node.maybe_whole("stay", least=0, most=MAX_FEN))
+    of = cast("Literal['visit', 'plate']", node.word("of", ("visit", "plate")))
+    return Caps(day, period, node.maybe_whole("stay", least=0, most=MAX_FEN), of)
 
 
 def _windows(root: Mapped) -> tuple[Window, ...]:

@@ -2,6 +2,8 @@
 
 from typing import NamedTuple, TypeVar
 
+import msgspec
+
 from parking.tariffs.calendar import Calendar
 from parking.tariffs.errors import NothingCovers
 from parking.tariffs.model import DAY_SECONDS
@@ -15,7 +17,7 @@ _STAY: Key = (-1, ALWAYS, -1)
 K = TypeVar("K")
 
 
-class Run(NamedTuple):
+class Run(msgspec.Struct, frozen=True, gc=False):
     """Seconds `[start, end)` in one tier of one window occurrence: `steps` steps were paid in it, together `gross` fen."""
 
     start: int
@@ -28,7 +30,7 @@ class Run(NamedTuple):
     cover: int  # Which permit covers it, -1 for none.
 
 
-class Repeat(NamedTuple):
+class Repeat(msgspec.Struct, frozen=True, gc=False):
     """`times` equal days `[start, end)`: together `gross` fen, of which caps took some."""
 
     start: int
@@ -40,12 +42,13 @@ class Repeat(NamedTuple):
 
 
 class Sums(NamedTuple):
-    """Running sums in fen: what is left after window and day caps, and what was taken off on the way."""
+    """Sums in fen: full prices, what is left of them after window and day caps, and what was taken off on the way."""
 
-    total: int = 0
-    discounted: int = 0
-    over_window: int = 0
-    over_day: int = 0
+    gross: int
+    total: int
+    discounted: int
+    over_window: int
+    over_day: int
 
 
 class Begun:
@@ -62,7 +65,25 @@ class Begun:
 class Walk:
     """The counters of one chain of visits. Paid and permitted time have one walk each: neither uses up the other's tiers."""
 
-    __slots__ = ("begun", "bucket", "capped_day", "capped_window", "day_sums", "flats", "plan", "runs", "sums", "used", "window_sums")
+    __slots__ = (
+        "begun",
+        "bucket",
+        "capped_day",
+        "capped_window",
+        "day_cap",
+        "day_sums",
+        "discounted",
+        "flats",
+        "gross",
+        "over_day",
+        "over_window",
+        "plan",
+        "rules",
+        "runs",
+        "total",
+        "used",
+        "window_sums",
+    )
 
     def __init__(self, plan: Plan, runs: list[Run | Repeat]) -> None:
         self.plan = plan
@@ -71,7 +92,9 @@ class Walk:
         self.flats: set[Key] = set()
         self.begun: Begun | None = None
         self.bucket = 0  # Start of the day, calendar or rolling, that a step beginning now is counted in.
-        self.sums = Sums()
+        self.rules = plan.rules
+        self.day_cap = plan.tariff.caps.day
+        self.gross = self.total = self.discounted = self.over_window = self.over_day = 0
         self.window_sums: dict[Key, int] = {}
         self.day_sums: dict[int, int] = {}
         self.capped_window: dict[Key, int] = {}
@@ -83,14 +106,15 @@ class Walk:
             start = self._go_on(window, owner, start, end, cover)
         if window == NOBODY and start < end:
             raise NothingCovers(f"no window of {self.plan.tariff.code} covers a second of the stay")
-        rule = self.plan.rules[window]
+        rule = self.rules[window]
         while start < end:
             counter = _counter(rule, window, owner, start)
             used = self.used.get(counter, 0)
             place = _tier_at(rule, used)
             tier = rule.tiers[place]
             if not tier.per:
-                stop = min(end, start + tier.until - used)
+                stop = start + tier.until - used
+                stop = stop if stop < end else end
                 self._flat(window, owner, place, start, stop, cover)
                 if tier.until != ENDLESS:  # Only a tier that ends needs to know how much of it is gone.
                     self.used[counter] = used + stop - start
@@ -109,12 +133,13 @@ class Walk:
         """Spend the begun step's remaining seconds here, or cut it; returns where it ended."""
         begun = self.begun
         assert begun is not None
-        rule = self.plan.rules[begun.window]
+        rule = self.rules[begun.window]
         tier = rule.tiers[begun.tier]
         if not rule.run and (begun.window != window or begun.owner != owner):
             self._finish(begun, tier)
             return start
-        stop = min(end, start + tier.per - begun.elapsed)
+        stop = start + tier.per - begun.elapsed
+        stop = stop if stop < end else end
         begun.elapsed += stop - start
         paid = not begun.charged and begun.elapsed > tier.after
         if paid:
@@ -131,7 +156,7 @@ class Walk:
         self.begun = None
 
     def _flat(self, window: int, owner: int, place: int, start: int, stop: int, cover: int) -> None:
-        tier = self.plan.rules[window].tiers[place]
+        tier = self.rules[window].tiers[place]
         once = (window, owner, place)
         if tier.once == "day":
             once = (-2 - window, start // DAY_SECONDS, place)
@@ -145,20 +170,26 @@ class Walk:
 
     def _charge(self, steps: int, tier: Tier, window: int, owner: int, bucket: int) -> None:
         """Put the price of equal steps through the caps: window occurrence, then day, always in the order of time."""
-        total, discounted, over_window, over_day = self.sums
-        amount = steps * tier.net
-        discounted += steps * tier.price - amount
-        cap = self.plan.rules[window].cap
+        gross, amount = steps * tier.price, steps * tier.net
+        self.gross += gross
+        self.discounted += gross - amount
+        cap = self.rules[window].cap
         if cap is not None:
             over = _over(self.window_sums, self.capped_window, (window, owner, -1), amount, cap)
             amount -= over
-            over_window += over
-        cap = self.plan.tariff.caps.day
+            self.over_window += over
+        cap = self.day_cap
         if cap is not None:
             over = _over(self.day_sums, self.capped_day, bucket, amount, cap)
             amount -= over
-            over_day += over
-        self.sums = Sums(total + amount, discounted, over_window, over_day)
+            self.over_day += over
+        self.total += amount
+
+    def sums(self) -> Sums:
+        return Sums(self.gross, self.total, self.discounted, self.over_window, self.over_day)
+
+    def sums_since(self, before: Sums) -> Sums:
+        return Sums(*(after - earlier for after, earlier in zip(self.sums(), before, strict=True)))
 
     def state_at(self, boundary: int) -> tuple[object, ...]:
         """What of the past still matters from here on, told relative to the boundary: equal states have equal futures."""
@@ -170,13 +201,15 @@ class Walk:
             frozenset((_moved(key, -day), spent) for key, spent in self.window_sums.items() if self._lives(key, boundary)),
         )
 
-    def jump(self, boundary: int, times: int, before: Sums, runs_from: int) -> None:
-        """Repeat so many times the day that ends at the boundary: add its sums and let what lives on move with the time."""
-        now = self.sums
-        total, discounted, over_window, over_day = (times * (after - earlier) for after, earlier in zip(now, before, strict=True))
-        gross = times * sum(run.gross for run in self.runs[runs_from:])
+    def jump(self, boundary: int, times: int, day: Sums) -> None:
+        """Add so many days like one that was walked from the same state, and let what lives on move with the time."""
+        gross, total, discounted, over_window, over_day = (times * amount for amount in day)
         self.runs.append(Repeat(boundary, boundary + times * DAY_SECONDS, times, gross, over_window, over_day))
-        self.sums = Sums(now.total + total, now.discounted + discounted, now.over_window + over_window, now.over_day + over_day)
+        self.gross += gross
+        self.total += total
+        self.discounted += discounted
+        self.over_window += over_window
+        self.over_day += over_day
         self.used = {_moved(key, times): spent for key, spent in self.used.items() if self._lives(key, boundary)}
         self.flats = {_moved(key, times) for key in self.flats if self._lives(key, boundary)}
         self.window_sums |= {_moved(key, times): spent for key, spent in self.window_sums.items() if self._lives(key, boundary)}
@@ -194,7 +227,7 @@ class Walk:
         return (begun.window, begun.owner - day, begun.tier, begun.elapsed, begun.charged, _moved(begun.counter, -day), room)
 
     def _saturated(self, key: Key, spent: int) -> int:
-        return min(spent, self.plan.saturated if key[0] < 0 else self.plan.rules[key[0]].saturated)
+        return min(spent, self.plan.saturated if key[0] < 0 else self.rules[key[0]].saturated)
 
     def _lives(self, key: Key, boundary: int) -> bool:
         window, day, _ = key
@@ -204,15 +237,21 @@ class Walk:
             return (day + 1) * DAY_SECONDS > boundary
         if self.begun is not None and self.begun.window == window and self.begun.owner == day:
             return True  # A step that runs over its window's end is still counted there.
-        rule = self.plan.rules[window]
+        rule = self.rules[window]
         return day * DAY_SECONDS + rule.start + rule.length > boundary
 
 
-def days_alike(plan: Plan, calendar: Calendar, day: int, limit: int) -> int:
-    """How many days from this one on, at most `limit`, have its windows."""
-    first = plan.segments(day, calendar)
+def windows_of(plan: Plan, calendar: Calendar, start: int) -> tuple[int, int]:
+    """Names the windows of the 24 hours from here on. Plans keep one object for equal days, for as long as they live."""
+    day = start // DAY_SECONDS
+    return id(plan.segments(day, calendar)), id(plan.segments(day + 1, calendar))
+
+
+def days_alike(plan: Plan, calendar: Calendar, start: int, limit: int) -> int:
+    """How many rows of 24 hours from here on, at most `limit`, have the windows of the first."""
+    first = windows_of(plan, calendar, start)
     alike = 1
-    while alike < limit and plan.segments(day + alike, calendar) is first:
+    while alike < limit and windows_of(plan, calendar, start + alike * DAY_SECONDS) == first:
         alike += 1
     return alike
 
@@ -237,8 +276,10 @@ def _moved(key: Key, days: int) -> Key:
 def _over(sums: dict[K, int], capped: dict[K, int], key: K, amount: int, cap: int) -> int:
     """Add the amount to its sum up to the cap; returns what does not fit, and remembers it."""
     spent = sums.get(key, 0)
-    over = max(0, amount - (cap - spent))
-    sums[key] = spent + amount - over
-    if over:
-        capped[key] = capped.get(key, 0) + over
+    over = spent + amount - cap
+    if over <= 0:
+        sums[key] = spent + amount
+        return 0
+    sums[key] = cap
+    capped[key] = capped.get(key, 0) + over
     return over

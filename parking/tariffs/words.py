@@ -70,7 +70,7 @@ def of_run(window: Window, tier: int, steps: int) -> Text:
 
 def of_repeat(times: int, gross: int) -> Text:
     each = yuan(gross // times)
-    return Text(f"同前一日 {times} 天，每天{each}元", f"{times} more days like the day before, {each} each")
+    return Text(f"{times} × 24小时，各{each}元", f"{times} × 24 h, {each} each")
 
 
 def of_permit(name: str) -> Text:
@@ -163,6 +163,8 @@ def _step(window: Window, place: int) -> Text:
 def _caps(tariff: Tariff) -> list[Text]:
     caps = tariff.caps
     day = [of_day_cap(caps.day, caps.period)] if caps.day is not None else []
+    if day and caps.of == "plate":
+        day.append(Text("多次停放合并封顶", "all visits together"))
     return day + ([of_stay_cap(caps.stay)] if caps.stay is not None else [])
 
 

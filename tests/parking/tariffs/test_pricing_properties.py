@@ -27,14 +27,14 @@ from parking.tariffs.model import (
     Visit,
     Window,
 )
-from parking.tariffs.price_stay import price_chain, price_stay
+from parking.tariffs.price_stay import Payment, due_after_prepayment, price_across, price_chain, price_stay
 
 CALENDAR = calendar.official()
 NAMED = [read_tariff.read_tariff(path.read_bytes()) for path in sorted((Path(__file__).parent / "named").glob("*.yaml"))]
 SINCE = datetime(2020, 1, 1, tzinfo=CITY)
 MONDAY = datetime(2026, 3, 2, tzinfo=CITY)
-few = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-many = settings(few, max_examples=500)
+few = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+many = settings(few, max_examples=200)
 prices = st.integers(0, 12).map(lambda n: n * 125)
 half_hours = st.integers(0, 48).map(lambda n: n * 1800)
 
@@ -246,12 +246,62 @@ def test_a_chain_costs_what_its_presence_costs_and_every_visit_has_its_own_lines
     assert sum((line.end - line.start for line in time), timedelta()) == sum((v.exit - v.entry for v in visits), timedelta())
 
 
+@given(tariffs(), visit_lists(), st.integers(0, 40))
+@few
+def test_a_cap_of_the_plate_bounds_all_its_visits_and_raises_none(tariff: Tariff, visits: list[Stay], hours: int) -> None:
+    caps = replace(tariff.caps, day=1500, of="plate")
+    apart = [
+        msgspec.structs.replace(v, entry=v.entry + timedelta(hours=n * hours), exit=v.exit + timedelta(hours=n * hours))
+        for n, v in enumerate(visits)
+    ]
+
+    together = price_chain(replace(tariff, caps=caps), apart, CALENDAR)
+    alone = price_chain(replace(tariff, caps=replace(caps, of="visit")), apart, CALENDAR)
+
+    days = (local(apart[-1].exit).date() - local(apart[0].entry).date()).days + 1
+    assert 0 <= together.total <= 1500 * (days + 1)
+    assert together.total <= alone.total or caps.period == "rolling"
+    assert sum(line.amount for line in together.lines) == together.total
+
+
 @given(tariffs(), visit_lists())
 @few
 def test_no_visit_of_a_chain_pays_back(tariff: Tariff, visits: list[Stay]) -> None:
     earlier = tuple(Visit(visit.entry, visit.exit) for visit in visits[:-1])
 
     assert price_stay(tariff, msgspec.structs.replace(visits[-1], earlier=earlier), CALENDAR).total >= 0
+
+
+@given(tariffs(), stays(), st.integers(0, 4 * 86_400), lengths)
+@few
+def test_leaving_later_never_costs_less_when_the_tariff_changes_inside_the_stay(tariff: Tariff, stay: Stay, after: int, more: int) -> None:
+    change = stay.entry + timedelta(seconds=after + 1)
+    versions = [replace(tariff, pin="change", effective_to=change), replace(tariff, version=2, effective_from=change, round_total=1)]
+    later = msgspec.structs.replace(stay, exit=stay.exit + timedelta(seconds=more))
+
+    price, longer = (price_across(versions, each, CALENDAR) for each in (stay, later))
+
+    assert price.total <= longer.total
+    assert sum(line.amount for line in longer.lines) == longer.total
+    time = [line for line in longer.lines if line.kind == "time"]
+    assert sum((line.end - line.start for line in time), timedelta()) == later.exit - later.entry
+
+
+@given(any_tariff, stays(), st.lists(st.tuples(st.integers(0, 86_400), st.integers(0, 3000)), max_size=3), lengths)
+@few
+def test_what_is_due_after_paying_in_advance_only_grows_and_is_whole_minus_paid(
+    tariff: Tariff, stay: Stay, paid: list[tuple[int, int]], more: int
+) -> None:
+    payments = [Payment(stay.entry + timedelta(seconds=after), amount) for after, amount in paid]
+    later = msgspec.structs.replace(stay, exit=max(stay.exit, stay.entry + timedelta(seconds=86_400)) + timedelta(seconds=more))
+    latest = msgspec.structs.replace(later, exit=later.exit + timedelta(seconds=more))
+
+    due, dearer = (due_after_prepayment(tariff, each, payments, CALENDAR) for each in (later, latest))
+
+    assert due.due - due.over == due.whole.total - due.paid
+    assert due.whole.total <= price_stay(tariff, later, CALENDAR).total
+    assert due.due <= dearer.due
+    assert sum(line.amount for line in due.whole.lines) == due.whole.total
 
 
 def calendar_text() -> bytes:

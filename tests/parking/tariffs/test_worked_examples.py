@@ -62,7 +62,7 @@ def test_every_worked_example_has_its_price(row: tuple[str, ...]) -> None:
     assert not price.provisional
 
 
-@pytest.mark.parametrize(("second", "fen"), [("09:20", 500), ("10:20", 0)])
+@pytest.mark.parametrize(("second", "fen"), [("09:20", 500), ("09:28", 500), ("09:29", 0), ("10:20", 0)])
 def test_two_short_visits_are_one_chain_when_close_and_two_free_ones_when_apart(second: str, fen: int) -> None:
     visits = [Stay(at("09:00"), at("09:14")), Stay(at(second), at(second) + timedelta(minutes=14))]
 
