@@ -53,7 +53,9 @@ class Town:
     clearing: int
     now: datetime = NOW
 
-    def settlement(self, amount: int, *, fact: object = None, session: uuid.UUID | None = None, owed: int = 0, **more: object) -> Settlement:
+    def settlement(
+        self, amount: int, *, fact: object = None, session: uuid.UUID | None = None, owed: int = 0, **more: object
+    ) -> Settlement:
         session = session or ids.id_of("session", fact if fact is not None else amount)
         known = {"wallet": self.wallet, "receivable": self.receivable, "payable": self.payable, "deferred": self.deferred} | more
         id = ids.id_of("settle", session, fact if fact is not None else amount)
