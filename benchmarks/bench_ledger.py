@@ -5,6 +5,7 @@ import importlib.util
 import random
 import re
 import statistics
+import tempfile
 import time
 import uuid
 from collections.abc import AsyncIterator, Sequence
@@ -176,16 +177,12 @@ async def _prepare_tpcb(pgbench: Path, url: str) -> str:
 
 async def _tpcb(pgbench: Path, url: str) -> Round:
     """Its own log holds each transaction's time in microseconds."""
-    with_log = Path(f"/tmp/{uuid.uuid4().hex}")
-    flags = (f"--client={CLIENTS}", "--jobs=1", f"--time={ROUND_SECONDS}", "--protocol=prepared", "--no-vacuum")
-    try:
-        status, said = await _run(pgbench, *flags, "--log", f"--log-prefix={with_log}", url)
-        found = re.search(r"tps = ([0-9.]+)", said)
-        assert status == 0 and found, said
-        took = [int(line.split()[2]) / 1e6 for log in with_log.parent.glob(f"{with_log.name}*") for line in log.read_text().splitlines()]
-    finally:
-        for log in with_log.parent.glob(f"{with_log.name}*"):
-            log.unlink()
+    flags = (f"--client={CLIENTS}", "--jobs=1", f"--time={ROUND_SECONDS}", "--protocol=prepared", "--no-vacuum", "--log")
+    with tempfile.TemporaryDirectory() as folder:
+        status, said = await _run(pgbench, *flags, f"--log-prefix={folder}/tpcb", url)
+        took = [int(line.split()[2]) / 1e6 for log in Path(folder).iterdir() for line in log.read_text().splitlines()]
+    found = re.search(r"tps = ([0-9.]+)", said)
+    assert status == 0 and found, said
     return Round(float(found[1]), _p99(took) * 1000)
 
 
