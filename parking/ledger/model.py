@@ -3,7 +3,7 @@
 import enum
 import hashlib
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_DOWN, Decimal, InvalidOperation, localcontext
@@ -82,8 +82,8 @@ class Settlement:
 
     def digest(self) -> int:
         """`owed` and `at` are not part of it: asked again later, they may differ while the request is the same."""
-        accounts = (self.wallet, self.receivable, self.payable, self.deferred)
-        return digest_of(Code.SETTLED, self.session, *accounts, self.amount, self.collect, self.fee_bp, self.before)
+        owners = (self.wallet, self.receivable, self.payable, self.deferred)
+        return digest_of(Code.SETTLED, self.session, *owners, self.amount, self.collect, self.fee_bp, self.before)
 
     def accounts(self) -> tuple[int, ...]:
         owner = (self.receivable, self.payable, self.deferred)
@@ -200,29 +200,30 @@ class Discrepancy:
     credits_posted: int | None
 
 
-def digest_of(*parts: object) -> int:
+def digest_of(code: Code, *parts: UUID | int | None) -> int:
     """64 bits of what was asked, signed as PostgreSQL's bigint is: tells an honest repetition from a reused id."""
-    text = "\x1f".join(map(str, parts)).encode()
+    text = repr((int(code), [part.int if isinstance(part, UUID) else part for part in parts])).encode()
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big", signed=True)
 
 
 def runs_of(settlements: Sequence[Settlement]) -> list[list[int]]:
     """Places cut into runs of one sign and at most BATCH_MAX that, booked one after the other, mean the same as the given order.
 
-    When no wallet and no session stands on both sides, all charges may go before all corrections: two runs instead of many.
+    An id stands in them once, where it comes first. When no wallet and no session stands on both sides, all charges may go
+    before all corrections: two runs instead of many.
     """
-    charges = [place for place, one in enumerate(settlements) if one.amount > 0]
-    corrections = [place for place, one in enumerate(settlements) if one.amount < 0]
-    if _touched(settlements[place] for place in charges) & _touched(settlements[place] for place in corrections):
-        moving = (place for place, one in enumerate(settlements) if one.amount)
+    first = {one.id: place for place, one in reversed(list(enumerate(settlements)))}
+    moving = [place for place in sorted(first.values()) if settlements[place].amount]
+    charges = [place for place in moving if settlements[place].amount > 0]
+    corrections = [place for place in moving if settlements[place].amount < 0]
+    runs = [charges, corrections]
+    if charges and corrections and _touched(settlements, charges) & _touched(settlements, corrections):
         runs = [list(run) for _, run in itertools.groupby(moving, lambda place: settlements[place].amount > 0)]
-    else:
-        runs = [charges, corrections]
     return [run[start : start + BATCH_MAX] for run in runs for start in range(0, len(run), BATCH_MAX)]
 
 
-def _touched(settlements: Iterable[Settlement]) -> set[object]:
-    return {key for one in settlements for key in (one.id, one.session, one.wallet) if key is not None}
+def _touched(settlements: Sequence[Settlement], places: Sequence[int]) -> set[object]:
+    return {key for place in places for key in (settlements[place].session, settlements[place].wallet) if key is not None}
 
 
 def split_by_weights(amount: int, weights: Sequence[str]) -> tuple[list[int], int]:

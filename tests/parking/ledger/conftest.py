@@ -3,6 +3,7 @@
 import os
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import urlsplit, urlunsplit
@@ -19,15 +20,27 @@ SERVER = os.environ.get("ONELOT_TEST_POSTGRES", "postgresql://onelot@127.0.0.1:1
 NOW = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
 
 
+@pytest.fixture(scope="session")
+async def migrated() -> AsyncIterator[str]:
+    """The name of a migrated database that is only ever copied."""
+    async with _created("") as url:
+        await migrate.migrate(url)
+        yield urlsplit(url).path[1:]
+
+
 @pytest.fixture
-async def postgres_url() -> AsyncIterator[str]:
+async def postgres_url(migrated: str) -> AsyncIterator[str]:
+    async with _created(f"TEMPLATE {migrated}") as url:
+        yield url
+
+
+@asynccontextmanager
+async def _created(how: str) -> AsyncIterator[str]:
     name = f"ledger_{uuid.uuid4().hex[:12]}"
     owner = await postgres.connection(SERVER)
-    await owner.execute(f"CREATE DATABASE {name}")
-    url = urlunsplit(urlsplit(SERVER)._replace(path=f"/{name}"))
+    await owner.execute(f"CREATE DATABASE {name} {how}")
     try:
-        await migrate.migrate(url)
-        yield url
+        yield urlunsplit(urlsplit(SERVER)._replace(path=f"/{name}"))
     finally:
         await owner.execute(f"DROP DATABASE {name} WITH (FORCE)")
         await owner.close()

@@ -107,3 +107,9 @@ def test_runs_hold_every_movement_once_and_never_too_many(asked: list[tuple[int,
 
     assert sorted(place for run in runs for place in run) == [place for place, one in enumerate(batch) if one.amount]
     assert all(0 < len(run) <= model.BATCH_MAX and len({batch[place].amount > 0 for place in run}) == 1 for run in runs)
+
+
+def test_an_id_that_stands_twice_is_booked_where_it_stands_first() -> None:
+    one, other = settlements([1, 2], [1, 2])
+
+    assert model.runs_of([one, other, one, dataclasses.replace(one, amount=-1)]) == [[0, 1]]

@@ -340,6 +340,21 @@ async def test_the_same_id_without_a_wallet_from_many_connections_is_booked_once
     assert sorted(answer[0][0] for answer in answers) == ["booked"] + ["repeated"] * 7
 
 
+async def test_an_id_that_two_payers_take_at_the_same_moment_is_booked_for_one(town) -> None:
+    (other,) = await town.open((AccountKind.WALLET, "person-2"))
+    asked = town.settlement(10)
+
+    async with town.database.transaction() as first:
+        await settle.settle(first, [asked])
+        second = asyncio.create_task(town.settle(dataclasses.replace(asked, wallet=other)))
+        done, _ = await asyncio.wait([second], timeout=0.2)
+        assert not done
+    with pytest.raises(errors.IdTaken):
+        await second
+
+    assert await town.settle(dataclasses.replace(asked, wallet=other)) == [("conflict", 0, 0)]
+
+
 async def test_accounts_open_once_however_many_ask(town) -> None:
     wanted = [(kind, f"owner-{number}") for number in range(30) for kind in (AccountKind.WALLET, AccountKind.RECEIVABLE)]
 
