@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Coroutine
 from typing import Any, cast
 
 import pytest
-from aiohttp import ClientSession, ClientWebSocketResponse, web
+from aiohttp import ClientSession, ClientWebSocketResponse, WSMsgType, web
 from aiohttp.test_utils import TestClient, TestServer
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -187,6 +187,17 @@ async def test_who_leaves_is_forgotten_and_quiet_gap_after_reconnect_is_closed_b
         await socket.send_json({"subscribe": {"bbox": BOX, "level": "spots"}})
 
         assert (await heard_by(socket))["spots"][0]["state"] == "occupied"
+
+
+async def test_when_the_process_stops_every_socket_is_told_goodbye(street: tuple[StandingFollower, Fanout, ClientSession]) -> None:
+    async with street[2].ws_connect("/api/v1/live") as socket:
+        await socket.send_json({"subscribe": {"bbox": BOX}})
+        await heard_by(socket)
+
+        street[1].end()
+
+        assert (await socket.receive(5)).type is WSMsgType.CLOSE
+        assert socket.close_code == 1001
 
 
 async def test_a_map_that_is_loading_says_so(street: tuple[StandingFollower, Fanout, ClientSession]) -> None:
