@@ -111,7 +111,7 @@ class Board:
 
     def _take_presence(self, event: DeviceHeard) -> int:
         at = micros(event.at)
-        device = self.devices.meet(event.device, event.site, at)
+        device = self.devices.meet(event.device, event.site, at if event.connected else 0)  # Who goes says nothing of where it stands.
         began, lost = (at, None) if event.connected else (None, at)
         self.devices.connected(device, Connection(event.connection, began, lost))
         return device

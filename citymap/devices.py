@@ -72,7 +72,7 @@ class Devices:
             self.heard.append(NEVER)
             self.lost.append(FOREVER)
             self.connections.append(())
-        elif site != self.site[found] and (at, site) > (self.site_at[found], self.site[found]):
+        elif at > self.site_at[found] or (at == self.site_at[found] and site > self.site[found]):
             self.site[found], self.site_at[found] = site, at
         return found
 

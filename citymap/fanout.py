@@ -11,6 +11,7 @@ from typing import Final, Literal
 
 import msgspec
 import numpy as np
+from prometheus_client import Counter, Gauge
 
 from citymap import views
 from citymap.board import Board
@@ -25,6 +26,9 @@ ROUND_SECONDS: Final = 0.1
 WATCHERS_A_TURN: Final = 200
 AREAS_A_TURN: Final = 8
 WATCHERS_MAX: Final = 20_000
+
+WATCHERS: Final = Gauge("onelot_map_watchers", "Live sockets that are open")
+TOLD: Final = Counter("onelot_map_told_total", "Messages to live sockets", ["kind"])
 
 Level = Literal["sites", "spots"]
 _encode = msgspec.json.Encoder().encode
@@ -51,6 +55,7 @@ class Watcher:
         self.sequence += 1
         head = f'{{"type":"{kind}","seq":{self.sequence},"as_of":"{now}","{self.area.level}":['
         self.outgoing.send(head.encode() + entries + b"]}")
+        TOLD.labels(kind).inc()
 
 
 class Fanout:
@@ -72,11 +77,18 @@ class Fanout:
             return None
         watcher = Watcher(outgoing)
         self.watchers.add(watcher)
+        WATCHERS.set(len(self.watchers))
         return watcher
 
     def leave(self, watcher: Watcher) -> None:
         self._look_away(watcher)
         self.watchers.discard(watcher)
+        WATCHERS.set(len(self.watchers))
+
+    def end(self) -> None:
+        """Say goodbye to all: the process is about to stop."""
+        for watcher in self.watchers:
+            watcher.outgoing.end()
 
     def look(self, watcher: Watcher, area: Area) -> None:
         """Watch an area from now on: first all of it, then what changes."""

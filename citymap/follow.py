@@ -33,6 +33,7 @@ BATCH_MAX: Final = 2000
 LOOK_SECONDS: Final = 0.25
 GATHER_SECONDS: Final = 0.02  # Readings come in commits of a few: a short wait makes one batch of many.
 TICK_SECONDS: Final = 1.0
+MOVE_EVERY_SECONDS: Final = 1.0
 SNAPSHOT_EVERY_SECONDS: Final = 300.0
 FOLD_AFTER: Final = timedelta(hours=96)  # Passages wait 72 h for what may come late; folding a day's worth at a time is enough.
 
@@ -64,7 +65,7 @@ def _heard(events: Sequence[Event]) -> dict[str, tuple[str, datetime]]:
         else:
             continue
         before = heard.get(event.device)
-        if before is None or at > before[1]:
+        if before is None or (at, event.site) > (before[1], before[0]):
             heard[event.device] = event.site, at
     return heard
 
@@ -129,6 +130,7 @@ class BoardFollower:
         self.started = False
         self._pending = Changed()
         self._ticked_at = self._cut_at = time.monotonic()
+        self._moved_at = -MOVE_EVERY_SECONDS
 
     async def start(self) -> None:
         """Build the board, from the snapshot when it is of this history, else from PostgreSQL."""
@@ -174,6 +176,8 @@ class BoardFollower:
             fact = Mark(*await journal.newest(tx, "fact"))
             mark = self.marks.fact
             anew = await store.changed_sites(tx, mark.position, mark.recorded_at, fact.position) if fact.position > mark.position else []
+        if anew and not entries and time.monotonic() - self._moved_at < MOVE_EVERY_SECONDS:
+            anew, fact = [], mark  # A city is being imported: no reading needs its sites yet, and each move costs all of them.
         if anew:
             await self._move(anew)
         self._pending.add(self.board.apply([entry.event for entry in entries]))
@@ -185,8 +189,8 @@ class BoardFollower:
         """Take up geometry that changed: the static columns are built anew and swapped whole."""
         async with self._database.snapshot() as tx:
             places = await store.fetch_places(tx)
-        board, old = self.board.moved_to(places), self.board.places
-        self.board = board
+        old, self.board = self.board.places, self.board.moved_to(places)
+        self._moved_at = time.monotonic()
         self._pending = Changed(
             {there for site in self._pending.sites if (there := places.site_number.get(old.sites[site].id)) is not None},
             {there for spot in self._pending.spots if (there := places.spot_number.get(old.spot_ids[spot])) is not None},

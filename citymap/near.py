@@ -94,6 +94,8 @@ def _reachable(board: Board, lon: float, lat: float, radius_m: float) -> tuple[I
     """Sites by the nearest of their doors."""
     grid, owner = board.places.doors
     doors, distance = grid.around(lon, lat, radius_m)
+    if len(owner) == len(board.places.sites):  # Every site has a door, so each has one: nothing to choose.
+        return owner[doors], doors, distance
     order = np.lexsort((doors, distance, owner[doors]))
     doors, distance = doors[order], distance[order]
     sites, first = np.unique(owner[doors], return_index=True)

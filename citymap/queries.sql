@@ -84,8 +84,8 @@ SELECT DISTINCT key FROM journal.fact WHERE position > $1 AND recorded_at >= $2 
 INSERT INTO citymap.device AS d (id, site, heard_at)
 SELECT n.id, n.site, n.heard_at FROM unnest($1::text[], $2::text[], $3::timestamptz[]) AS n(id, site, heard_at) ORDER BY n.id
 ON CONFLICT (id) DO UPDATE
-   SET site = CASE WHEN excluded.heard_at >= d.heard_at THEN excluded.site ELSE d.site END, heard_at = greatest(d.heard_at, excluded.heard_at)
- WHERE excluded.heard_at > d.heard_at;
+   SET site = excluded.site, heard_at = excluded.heard_at
+ WHERE (excluded.heard_at, excluded.site COLLATE "C") > (d.heard_at, d.site COLLATE "C");
 
 -- name: lock_connections
 SELECT id, connections FROM citymap.device WHERE id = ANY ($1::text[]) ORDER BY id FOR UPDATE;

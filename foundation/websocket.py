@@ -41,6 +41,12 @@ class Outgoing:
         if not self.gone:
             self._transport.write(frame(payload))
 
+    def end(self, code: int = 1001) -> None:
+        """Say goodbye (1001: going away) and close as soon as that is out."""
+        if not self.gone:
+            self._transport.write(b"\x88\x02" + code.to_bytes(2, "big"))
+            self._transport.close()
+
     def wait(self, things: Mapping[str, bytes]) -> None:
         """Keep the newest word on each thing until the client is clear."""
         if self.overrun:

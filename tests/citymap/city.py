@@ -1,12 +1,14 @@
 """A small city for tests: sites, spots, and what its devices say."""
 
 import hashlib
+import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from citymap.board import Board
-from citymap.model import Name, Site, micros
+from citymap.model import Bounds, Name, Site, micros
 from citymap.places import Places, of_spots
 from foundation.events import DeviceHeard, Direction, SpotSeen, SpotState, Vehicle, VehiclePassed, VehiclesCounted
 
@@ -27,7 +29,11 @@ def site(
 
 def places(*sites: Site, spots: int = 3) -> Places:
     """Each site that counts by its spots has some, beside one another, all standard but the third, which is electric."""
-    rows = [(f"{one.id}-{n:03d}", one.id, 1 if n == 3 else 0, one.lon + n * 1e-5, one.lat) for one in sites for n in range(1, spots + 1)]
+    rows = [
+        (f"{one.id}-{n:03d}", one.id, 1 if n == 3 else 0, round(one.lon + n * 1e-5, 7), one.lat)
+        for one in sites
+        for n in range(1, spots + 1)
+    ]
     return of_spots(sites, [row for row in rows if any(one.id == row[1] and one.counted_by == "spots" for one in sites)])
 
 
@@ -93,3 +99,26 @@ def shown(board: Board, spot: str = "lot-7-001") -> str:
 
 def freshness(board: Board, name: str = "lot-7") -> str:
     return ("live", "late", "silent", "static")[board.freshness[board.places.site_number[name]]]
+
+
+# Files
+
+
+CITY = Bounds(113.4, 34.5, 113.9, 35.0)
+
+
+def feature(name: object, properties: Mapping[str, object], where: object = (113.665, 34.752)) -> dict[str, Any]:
+    return {"type": "Feature", "id": name, "geometry": {"type": "Point", "coordinates": where}, "properties": dict(properties)}
+
+
+def a_site(of: object = "lot-7", where: object = (113.665, 34.752), /, **more: object) -> dict[str, Any]:
+    held = {"kind": "site", "name": {"zh": "七号停车场", "en": "Lot 7"}, "type": "surface", "operator": "op-demo", "capacity": 3}
+    return feature(of, held | more, where)
+
+
+def a_spot(of: object = "lot-7-001", site: object = "lot-7", /, **more: object) -> dict[str, Any]:
+    return feature(of, {"kind": "spot", "site": site, "class": "standard"} | more)
+
+
+def file(*features: object) -> bytes:
+    return json.dumps({"type": "FeatureCollection", "features": features}).encode()
