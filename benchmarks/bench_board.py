@@ -32,9 +32,10 @@ TRIES = 3
 DATABASE: Final = "onelot_bench_board"
 
 Row = dict[str, object]
+NAMES = ("citymap.start_snapshot_s", "citymap.start_postgres_s", "citymap.apply5000_core_share", "citymap.near_engine_vs_numpy")
 
 
-async def rows(postgres_url: str) -> list[Row]:
+async def measure(postgres_url: str, place: Path) -> list[Row]:
     """All rows of this file. Makes a database of its own on the server and drops it again."""
     board = made_board()
     measured = [_start_snapshot(board)]

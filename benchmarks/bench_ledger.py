@@ -34,7 +34,10 @@ class Round:
     p99_ms: float
 
 
-async def rows(postgres_url: str) -> list[dict[str, object]]:
+NAMES = ("ledger.settle_vs_tpcb", "ledger.p99_vs_tpcb")
+
+
+async def measure(postgres_url: str, place: Path) -> list[dict[str, object]]:
     """`postgres_url` is the owner's; both contenders get databases of their own on that server."""
     pgbench = _pgbench()
     async with _database(postgres_url, "ledger") as ours, _database(postgres_url, "tpcb") as theirs:

@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from pathlib import Path
 from time import perf_counter
 
 import numpy as np
@@ -42,7 +43,10 @@ caps: {day: 8000, period: calendar}
 """
 
 
-def rows() -> list[dict[str, object]]:
+NAMES = ("tariff.stays_per_s", "tariff.lined_stays_per_s")
+
+
+async def measure(postgres_url: str, place: Path) -> list[dict[str, object]]:
     tariffs, stays, official = [read_tariff.read_tariff(LOT), read_tariff.read_tariff(STREET)], _stays(), calendar.official()
     work = [(tariff, stay) for tariff in tariffs for stay in stays]
     entries, exits = (np.array([int(getattr(s, name).timestamp()) for s in stays], np.int64) for name in ("entry", "exit"))

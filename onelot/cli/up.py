@@ -119,6 +119,7 @@ async def _open(city: City, supervisor: Supervisor, outside: Outside) -> AsyncIt
     settings = city.settings
     app = http.application()
     http.mount(app, city.routes, city.known, secure=door.is_secure(settings.url))
+    app.on_shutdown.append(lambda _: city.fanout.end())
     async with contextlib.AsyncExitStack() as stack:
         try:
             await city.listener.start()

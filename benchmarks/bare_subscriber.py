@@ -1,0 +1,72 @@
+"""The least a subscriber can be: takes every PUBLISH of QoS 1 from a broker, acknowledges it and counts. A peer, not a part of the city."""
+
+import asyncio
+import sys
+from typing import cast
+
+import uvloop
+
+from simulators.mqtt_client import V311, connect_packet
+
+
+class Counter(asyncio.Protocol):
+    """Splits packets and answers each PUBLISH at once, in one write a read."""
+
+    transport: asyncio.Transport
+
+    def __init__(self, expected: int, done: "asyncio.Future[None]") -> None:
+        self._expected, self._done, self._rest, self.count = expected, done, b"", 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.Transport, transport)
+        self.transport.write(connect_packet(V311, "bare", 0, "", b"", None))
+
+    def data_received(self, data: bytes) -> None:
+        buffer, place, acks = self._rest + data, 0, []
+        while (found := _packet_at(buffer, place)) is not None:
+            header, body, end = found
+            if header == 0x20:
+                self.transport.write(b"\x82\x06\x00\x01\x00\x01#\x01")
+            elif header & 0xF0 == 0x90:
+                sys.stdout.write("ready\n")
+                sys.stdout.flush()
+            elif header & 0xF0 == 0x30:
+                topic = int.from_bytes(buffer[body : body + 2], "big")
+                acks.append(b"\x40\x02" + buffer[body + 2 + topic : body + 4 + topic])
+            place = end
+        self._rest = buffer[place:]
+        if acks:
+            self.transport.write(b"".join(acks))
+            self.count += len(acks)
+            if self.count >= self._expected and not self._done.done():
+                self._done.set_result(None)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self._done.done():
+            self._done.set_exception(exc or ConnectionError("the broker left"))
+
+
+def _packet_at(buffer: bytes, place: int) -> tuple[int, int, int] | None:
+    """Header, start of the body, end; None when the packet is not whole yet."""
+    length, shift, at = 0, 0, place + 1
+    while at < len(buffer):
+        length |= (buffer[at] & 127) << shift
+        at += 1
+        if not buffer[at - 1] & 128:
+            return (buffer[place], at, at + length) if at + length <= len(buffer) else None
+        shift += 7
+    return None
+
+
+async def count(port: int, expected: int) -> None:
+    """Until `expected` messages have come."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[None] = loop.create_future()
+    await loop.create_connection(lambda: Counter(expected, done), "127.0.0.1", port)
+    await done
+    sys.stdout.write("all\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    uvloop.run(count(int(sys.argv[1]), int(sys.argv[2])))
