@@ -35,6 +35,7 @@ GATHER_SECONDS: Final = 0.02  # Readings come in commits of a few: a short wait 
 TICK_SECONDS: Final = 1.0
 MOVE_EVERY_SECONDS: Final = 1.0
 SNAPSHOT_EVERY_SECONDS: Final = 300.0
+REPLAY_MAX: Final = 30_000  # Readings that a start from a snapshot may be behind the rows: about a second of replay.
 FOLD_AFTER: Final = timedelta(hours=96)  # Passages wait 72 h for what may come late; folding a day's worth at a time is enough.
 
 
@@ -227,6 +228,9 @@ class BoardFollower:
         async with self._database.snapshot() as tx:
             reading, fact = marks.reading, marks.fact
             kept = reading.position == 0 or await store.has_reading(tx, reading.position, reading.recorded_at)
+            rows = await store.persisted_until(tx, SPOTS)
+            if rows is not None and rows["position"] - reading.position > REPLAY_MAX:
+                raise SnapshotUnusable("the rows are so far ahead that starting from them is faster")
             if not kept or (fact.position and not await store.has_fact(tx, fact.position, fact.recorded_at)):
                 raise SnapshotUnusable("the journal does not hold the entry it followed last")
 

@@ -180,6 +180,23 @@ async def test_a_snapshot_of_another_history_is_not_used(town: Database, tmp_pat
     assert second.marks.reading.position == 0
 
 
+async def test_a_snapshot_far_behind_the_rows_is_not_used(town: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "board"
+    await append(town, seen("free"))
+    first = BoardFollower(town, Clock(), snapshot_path=path)
+    await first.start()
+    await first.catch_up()
+    first._leave_snapshot()
+    await append(town, *story())
+    await journal.catch_up(town, SpotsFollower())
+    monkeypatch.setattr(follow, "REPLAY_MAX", 5)
+
+    second = BoardFollower(town, Clock(), snapshot_path=path)
+    await second.start()
+
+    assert second.marks.reading.position == 1 + len(story())
+
+
 def test_a_snapshot_says_the_same_as_the_board_it_was_cut_from(tmp_path: Path) -> None:
     lot = straight(story())
 
