@@ -77,9 +77,8 @@ async def _five_acts(city: City, doors: Doors, console: Console, http: aiohttp.C
         console.print(f"  {_clock(entered_at)} the camera sees {plate} on {spot}; on disk and acknowledged after {taken_ms:.1f} ms")
         _act(console, 2, "The map changes")
         seen = await _delta(live)
-    console.print(
-        f"  {seen['free']} free, {seen['occupied']} taken; on every open map {1000 * (time.perf_counter() - began):.0f} ms after it was said"
-    )
+    shown_ms = 1000 * (time.perf_counter() - began)
+    console.print(f"  {seen['free']} free, {seen['occupied']} taken; on every open map {shown_ms:.0f} ms after it was said")
     _act(console, 3, "The driver sees it")
     stay = await driver.stay("open", entered_at)
     console.print(f"  standing on {stay['spot']} since {_clock(entered_at)}; running fee {_yuan(stay['fee'])} yuan")

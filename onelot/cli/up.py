@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from functools import partial
 
 import structlog
 import uvloop
@@ -119,7 +120,7 @@ async def _open(city: City, supervisor: Supervisor, outside: Outside) -> AsyncIt
     settings = city.settings
     app = http.application()
     http.mount(app, city.routes, city.known, secure=door.is_secure(settings.url))
-    app.on_shutdown.append(lambda _: city.fanout.end())
+    app.on_shutdown.append(partial(_end_sockets, city))
     async with contextlib.AsyncExitStack() as stack:
         try:
             await city.listener.start()
@@ -137,6 +138,10 @@ async def _open(city: City, supervisor: Supervisor, outside: Outside) -> AsyncIt
         save_doors(settings.data_dir, doors)
         stack.callback((settings.data_dir / DOORS).unlink, missing_ok=True)
         yield doors
+
+
+async def _end_sockets(city: City, _: web.Application) -> None:
+    city.fanout.end()
 
 
 def _add_own_pages(app: web.Application, city: City, supervisor: Supervisor) -> None:
