@@ -231,15 +231,23 @@ class Ingest:
             gap = speaker.last_seq is None or decoded.seq != speaker.last_seq + 1
             if gap and speaker.last_seq is not None and decoded.seq > speaker.last_seq + 1:
                 speaker.count("seq_gaps")
-            if not gap:
-                decoded.readings = [reading for reading in decoded.readings if not self._no_news(reading)]
+            decoded.readings = [reading for reading in decoded.readings if gap or not self._no_news(reading)]
             speaker.last_seq = decoded.seq
+            self._keep_last(decoded.readings)
 
     def _learn_clock(self, speaker: Speaker, status: decode.StatusSaid, received_at: datetime) -> None:
         speaker.firmware = status.firmware[:64] or speaker.firmware
         error = decode.clock_error(status, received_at)
         if error is not None:
             speaker.offset = error if speaker.offset is None else min(speaker.offset, error)
+
+    def _keep_last(self, readings: Sequence[Reading]) -> None:
+        """What each spot said last, known before it is stored: it will be, and what comes right behind it is compared with it."""
+        for reading in readings:
+            if isinstance(reading, SpotSeen):
+                last = self._last.get(reading.spot)
+                if last is None or (last.at, last.seq) <= (reading.at, reading.seq):
+                    self._last[reading.spot] = reading
 
     def _no_news(self, reading: Reading) -> bool:
         """A repeat of the spot's last state and plate: heard, not stored."""
@@ -291,9 +299,6 @@ class Ingest:
             speaker.count("no_clock")
         if isinstance(reading, SpotSeen):
             self._registry.claim(reading.spot, reading.device)
-            last = self._last.get(reading.spot)
-            if last is None or (last.at, last.seq) <= (reading.at, reading.seq):
-                self._last[reading.spot] = reading
         if isinstance(reading, events.VehiclePassed) or (isinstance(reading, SpotSeen) and reading.state == "occupied"):
             speaker.count("plates_due")
             speaker.count("plates_read", int(reading.vehicle is not None and reading.vehicle.token != b""))
