@@ -174,8 +174,8 @@ class BoardFollower:
         before them: a device speaks of a spot only after its site was committed."""
         async with self._database.transaction() as tx:
             entries = await journal.read(tx, "reading", self.marks.reading.position, self.marks.reading.recorded_at, BATCH_MAX)
-            fact = Mark(*await journal.newest(tx, "fact"))
             mark = self.marks.fact
+            fact = Mark(*await journal.newest(tx, "fact", mark.recorded_at))
             anew = await store.changed_sites(tx, mark.position, mark.recorded_at, fact.position) if fact.position > mark.position else []
         if anew and not entries and time.monotonic() - self._moved_at < MOVE_EVERY_SECONDS:
             anew, fact = [], mark  # A city is being imported: no reading needs its sites yet, and each move costs all of them.

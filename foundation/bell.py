@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+import secrets
+from collections.abc import Callable, Iterator
 
 import redis.asyncio
 import structlog
@@ -18,21 +19,24 @@ class Bell:
 
     def __init__(self, client: "redis.asyncio.Redis | None" = None, city: str = "city") -> None:
         self._client, self._channel = client, f"onelot:{{{city}}}:bell"
+        self._name = secrets.token_hex(4)  # So that nobody is woken twice by the echo of an own ring.
         self._waiting: dict[str, set[asyncio.Event]] = {}
-        self._rings: asyncio.Queue[str] = asyncio.Queue(maxsize=64)
+        self._rung: set[str] = set()
+        self._to_publish = asyncio.Event()
 
     def ring(self, journal: str) -> None:
         """Wake those who wait here at once and let `publish` tell the others; never blocks, never fails."""
         self.wake(journal)
-        with contextlib.suppress(asyncio.QueueFull):  # A full queue already says that something is new.
-            self._rings.put_nowait(journal)
+        self._rung.add(journal)  # However often it rang since: once says that something is new.
+        self._to_publish.set()
 
     def wake(self, journal: str) -> None:
         for event in self._waiting.get(journal, ()):
             event.set()
 
     @contextlib.contextmanager
-    def listen(self, journal: str):  # type: ignore[no-untyped-def]  # yields an asyncio.Event that is set at every ring
+    def listen(self, journal: str) -> Iterator[asyncio.Event]:
+        """An event that is set at every ring."""
         event = asyncio.Event()
         self._waiting.setdefault(journal, set()).add(event)
         try:
@@ -44,13 +48,13 @@ class Bell:
         """Pass rings on to the other processes; one second without Redis costs them one look."""
         while True:
             done()
-            try:
-                journal = await asyncio.wait_for(self._rings.get(), LOOK_SECONDS)
-            except TimeoutError:
+            await ring_heard(self._to_publish)
+            rung, self._rung = self._rung, set()
+            if self._client is None:
                 continue
-            if self._client is not None:
-                with contextlib.suppress(RedisError, OSError, asyncio.TimeoutError):
-                    await self._client.publish(self._channel, journal)
+            with contextlib.suppress(RedisError, OSError):
+                for journal in rung:
+                    await self._client.publish(self._channel, f"{self._name} {journal}")
 
     async def hear(self, done: Callable[[], None]) -> None:
         """Wake followers here for what other processes appended."""
@@ -65,10 +69,15 @@ class Bell:
                         done()
                         message = await heard.get_message(ignore_subscribe_messages=True, timeout=LOOK_SECONDS)
                         if message is not None:
-                            self.wake(message["data"].decode())
+                            self._heard(message["data"].decode())
             except (TimeoutError, RedisError, OSError) as error:
                 log.warning("bell_deaf", error=type(error).__name__)
                 await asyncio.sleep(LOOK_SECONDS)
+
+    def _heard(self, said: str) -> None:
+        who, _, journal = said.partition(" ")
+        if who != self._name:
+            self.wake(journal)
 
 
 async def _only_beat(done: Callable[[], None]) -> None:

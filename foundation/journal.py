@@ -4,22 +4,25 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
 import structlog
 from prometheus_client import Counter, Gauge
 
-from foundation import events, postgres, sql
+from foundation import events, postgres
 from foundation.bell import ring_heard
-from foundation.postgres import Database, Transaction
+from foundation.clock import Clock
+from foundation.postgres import BEGINNING, Database, Transaction
 
 log = structlog.get_logger()
-queries = sql.load("foundation")
+queries = postgres.queries
 
 Journal = Literal["reading", "fact"]
 BATCH_MAX = 500
-LATE_COMMIT = timedelta(minutes=10)  # recorded_at may run behind position by as much as a transaction lasts; pruning allows for it.
+LATE_COMMIT = timedelta(minutes=10)  # recorded_at runs behind position when a server's clock is set back; pruning allows for it.
+DAYS_AHEAD = 3
+WALL = Clock()
 APPLIED = Counter("onelot_journal_applied_total", "Entries applied by a follower", ["follower"])
 STUCK = Gauge("onelot_journal_stuck", "Entries that a follower could not apply", ["follower"])
 
@@ -55,7 +58,7 @@ async def follow(database: Database, follower: Follower, done: Callable[[], None
             try:
                 while await catch_up(database, follower):
                     done()
-            except postgres.AWAY as error:
+            except (*postgres.AWAY, *postgres.RETRIED) as error:
                 log.warning("follower_waits", follower=follower.name, error=type(error).__name__)
                 await asyncio.sleep(0.2)
                 continue
@@ -65,10 +68,12 @@ async def follow(database: Database, follower: Follower, done: Callable[[], None
 
 async def catch_up(database: Database, follower: Follower, *, batch: int = BATCH_MAX) -> int:
     """Apply the next batch; answers how many entries the cursor moved over, 0 when there is nothing new."""
+    if not await _is_behind(database, follower):
+        return 0
     began = time.monotonic()
     try:
         entries = await database.run(lambda tx: _batch(tx, follower, batch))
-    except postgres.AWAY:
+    except (*postgres.AWAY, *postgres.RETRIED):
         raise
     except Exception as error:
         log.warning("batch_replayed", follower=follower.name, error=repr(error)[:300])
@@ -77,6 +82,17 @@ async def catch_up(database: Database, follower: Follower, *, batch: int = BATCH
         APPLIED.labels(follower.name).inc(entries)
         log.debug("followed", follower=follower.name, entries=entries, ms=round(1000 * (time.monotonic() - began), 1))
     return entries
+
+
+async def _is_behind(database: Database, follower: Follower) -> bool:
+    """One cheap look: most rounds find nothing, and taking the cursor's lock is a write."""
+    query = queries.look_at_readings if follower.journal == "reading" else queries.look_at_facts
+    looked = await database.row(query, follower.name, LATE_COMMIT)
+    if looked is None:
+        await database.run(lambda tx: tx.execute(queries.make_cursor, follower.name))
+        return True
+    STUCK.labels(follower.name).set(looked["stuck"])  # Counted where it is kept: other processes put aside and take up, too.
+    return bool(looked["behind"])
 
 
 async def _batch(tx: Transaction, follower: Follower, batch: int) -> int:
@@ -104,7 +120,6 @@ async def _apply_singly(tx: Transaction, follower: Follower, entries: Sequence[E
         if error is not None:
             waiting.add(entry.key)
             await tx.execute(queries.put_aside, follower.name, entry.position, entry.key, entry.kind, entry.at, entry.body, error)
-            STUCK.labels(follower.name).inc()
     await _move(tx, follower.name, entries)
     return len(entries)
 
@@ -123,7 +138,6 @@ async def _try(tx: Transaction, follower: Follower, entry: Entry) -> str | None:
 
 
 async def _next(tx: Transaction, follower: Follower, batch: int) -> list[Entry]:
-    await tx.execute(queries.make_cursor, follower.name)
     cursor = await tx.row(queries.lock_cursor, follower.name)
     if cursor is None:  # Another run of this follower has it; one at a time is what the lock is for.
         return []
@@ -132,15 +146,18 @@ async def _next(tx: Transaction, follower: Follower, batch: int) -> list[Entry]:
 
 async def read(tx: Transaction, journal: Journal, after: int, since: datetime, limit: int = BATCH_MAX) -> list[Entry]:
     """Entries after a position; `since` lets PostgreSQL leave old partitions alone."""
-    floor = since - LATE_COMMIT if since.year > 1 else since
-    rows = await tx.fetch(queries.read_readings if journal == "reading" else queries.read_facts, after, floor, limit)
+    rows = await tx.fetch(queries.read_readings if journal == "reading" else queries.read_facts, after, _floor(since), limit)
     return [Entry(*row) for row in rows]
 
 
-async def newest(tx: Transaction, journal: Journal) -> tuple[int, datetime]:
-    """Position and time of the newest entry: where somebody who has just read the present goes on from."""
-    row = await tx.row(queries.newest_reading if journal == "reading" else queries.newest_fact)
-    return (row["position"], row["recorded_at"]) if row else (0, datetime(1, 1, 1, tzinfo=UTC))
+async def newest(tx: Transaction, journal: Journal, since: datetime = BEGINNING) -> tuple[int, datetime]:
+    """Position and time of the newest entry: where somebody who has just read the present goes on from. `since`: as in `read`."""
+    row = await tx.row(queries.newest_reading if journal == "reading" else queries.newest_fact, _floor(since))
+    return (row["position"], row["recorded_at"]) if row else (0, BEGINNING)
+
+
+def _floor(since: datetime) -> datetime:
+    return since - LATE_COMMIT if since.year > 1 else since
 
 
 async def _move(tx: Transaction, name: str, entries: Sequence[Entry]) -> None:
@@ -156,10 +173,16 @@ async def stuck(database: Database) -> list[postgres.Record]:
     return await database.fetch(queries.list_stuck)
 
 
+def stuck_here() -> dict[str, int]:
+    """How much is stuck, by follower, as the followers of this process last saw it."""
+    return {sample.labels["follower"]: int(sample.value) for metric in STUCK.collect() for sample in metric.samples if sample.value}
+
+
 async def retry_stuck(database: Database, follower: Follower, key: str) -> int:
     """Apply what waits for a key again, in order, all or nothing; answers how many entries went through."""
 
     async def work(tx: Transaction) -> int:
+        await tx.execute(queries.hold_cursor, follower.name)
         rows = sorted(await tx.fetch(queries.take_stuck, follower.name, key), key=lambda row: row["position"])
         entries = [Entry(row["position"], row["since"], row["at"], row["kind"], row["key"], row["body"]) for row in rows]
         for entry in entries:
@@ -174,24 +197,29 @@ async def drop_stuck(database: Database, follower: str, position: int) -> bool:
     return await database.value(queries.drop_stuck, follower, position) is not None
 
 
-async def keep_partitions(database: Database, done: Callable[[], None], *, reading_days: int = 90, seen_days: int = 5) -> None:
-    """Make the days ahead and drop the days behind, each hour."""
+async def keep_partitions(
+    database: Database, clock: Clock, done: Callable[[], None], *, reading_days: int = 90, seen_days: int = 5
+) -> None:
+    """Make the days ahead and drop the days behind, each hour of the city, for days pass faster in a fast one."""
     while True:
         try:
-            await prepare(database, reading_days=reading_days, seen_days=seen_days)
+            await prepare(database, clock, reading_days=reading_days, seen_days=seen_days)
         except postgres.AWAY as error:
             log.warning("partitions_wait", error=type(error).__name__)
             await asyncio.sleep(1)
             continue
-        for _ in range(3600):
+        for _ in range(max(5, round(3600 / max(clock.speed, 1.0)))):
             done()
             await asyncio.sleep(1)
 
 
-async def prepare(database: Database, *, reading_days: int = 90, seen_days: int = 5) -> None:
+async def prepare(database: Database, clock: Clock = WALL, *, reading_days: int = 90, seen_days: int = 5) -> None:
     """Partitions from yesterday to three days ahead; must have run before anything is appended."""
-    today = datetime.now(UTC).date()
+    today, city_today = clock.wall().date(), clock.city().date()
     async with database.transaction() as tx:
-        await tx.execute(queries.make_partitions, today, 3)
-    async with database.transaction() as tx:
-        await tx.execute(queries.drop_old_partitions, today, reading_days, seen_days)
+        await tx.execute(queries.make_partitions, today, city_today, DAYS_AHEAD)
+    try:
+        async with database.transaction() as tx:
+            await tx.execute(queries.drop_old_partitions, today, city_today, reading_days, seen_days)
+    except postgres.LockNotAvailable:
+        log.info("partitions_kept_for_now")  # Somebody reads them, a backup perhaps; the next round tries again.

@@ -11,11 +11,12 @@ from typing import Any, Protocol, TypeVar, cast
 import asyncpg
 import structlog
 
-from foundation import events
+from foundation import events, sql
 from foundation.bell import Bell
 from foundation.sql import Query
 
 log = structlog.get_logger()
+queries = sql.load("foundation")
 
 Answer = TypeVar("Answer")
 
@@ -31,7 +32,22 @@ APP_ROLE = "onelot_app"  # What the application may do: everything but DDL and w
 BEGINNING = datetime(1, 1, 1, tzinfo=UTC)  # Before everything that was ever recorded.
 RETRIES_MAX = 8
 RETRIED = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
-AWAY = (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.CannotConnectNowError, asyncpg.TooManyConnectionsError)
+IDLE_SECONDS_MAX = 5.0  # A transaction that appended and then idles holds up whoever wants to append: it is ended.
+CLOSE_SECONDS_MAX = 5.0
+# The server's troubles and never the fault of what was asked: to be waited for and tried again.
+AWAY = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # What asyncpg says when the farewell of a killed connection and our next query cross.
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.InsufficientResourcesError,  # A full disk, too many connections, no memory.
+    asyncpg.PostgresSystemError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.InsufficientPrivilegeError,  # A forgotten grant: somebody will give it, and no fact is to blame.
+)
 ExclusionViolation = asyncpg.ExclusionViolationError
 UniqueViolation = asyncpg.UniqueViolationError
 CheckViolation = asyncpg.CheckViolationError
@@ -70,12 +86,12 @@ class Transaction:
     @contextlib.asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
         """What fails inside is undone, its facts too; what was before stays."""
-        told = len(self._told)
+        told, acts = len(self._told), len(self.after_commit)
         try:
             async with self.connection.transaction():
                 yield
         except BaseException:
-            del self._told[told:]
+            del self._told[told:], self.after_commit[acts:]
             raise
 
     async def flush(self) -> None:
@@ -83,7 +99,7 @@ class Transaction:
         if self._told:
             told, self._told = self._told, []
             columns = ([one.at for one in told], [one.kind for one in told], [one.key for one in told], [one.body for one in told])
-            await self.connection.fetchval("SELECT journal.append_facts($1, $2, $3, $4)", *columns)
+            await self.execute(queries.append_facts, *columns)
             self.rings.add("fact")
 
 
@@ -109,7 +125,9 @@ class Database:
     async def snapshot(self) -> AsyncIterator[Transaction]:
         """Read-only, all of one instant."""
         async with self.pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
-            yield Transaction(connection)
+            tx = Transaction(connection)
+            yield tx
+            assert not tx._told, "a snapshot cannot tell anything"
 
     async def run(self, work: Callable[[Transaction], Awaitable[Answer]]) -> Answer:
         """`work` in a transaction of its own, tried again when PostgreSQL chose it as the victim of a deadlock."""
@@ -142,20 +160,33 @@ async def _set_up(connection: "asyncpg.Connection") -> None:
     await connection.set_type_codec("jsonb", encoder=str, decoder=json.loads, schema="pg_catalog")
 
 
+async def _give_back(connection: "asyncpg.Connection") -> None:
+    """Nothing here outlives its transaction, so a connection is clean unless it was given back in the middle of one."""
+    if connection.is_in_transaction():
+        await connection.reset()
+
+
 @contextlib.asynccontextmanager
-async def connect(url: str, *, bell: Bell | None = None, size: int = 10, role: str | None = APP_ROLE) -> AsyncIterator[Database]:
+async def connect(
+    url: str, *, bell: Bell | None = None, size: int = 10, role: str | None = APP_ROLE, idle_seconds_max: float = IDLE_SECONDS_MAX
+) -> AsyncIterator[Database]:
     """A database for as long as the block runs; closing is bounded, since a lost waiter must not hold a shutdown."""
-    settings = {"application_name": "onelot", "idle_in_transaction_session_timeout": "5000", "timezone": "UTC"} | (
-        {"role": role} if role else {}
+    settings = {
+        "application_name": "onelot",
+        "idle_in_transaction_session_timeout": str(round(idle_seconds_max * 1000)),
+        "timezone": "UTC",
+    } | ({"role": role} if role else {})
+    pool = await asyncpg.create_pool(
+        url, min_size=1, max_size=size, init=_set_up, reset=_give_back, server_settings=settings, command_timeout=60
     )
-    pool = await asyncpg.create_pool(url, min_size=1, max_size=size, init=_set_up, server_settings=settings, command_timeout=60)
     try:
         yield Database(pool, bell or Bell())
     finally:
         try:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(CLOSE_SECONDS_MAX):
                 await pool.close()
         except TimeoutError:
+            log.warning("connections_cut", seconds=CLOSE_SECONDS_MAX)
             pool.terminate()
 
 

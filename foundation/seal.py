@@ -1,82 +1,156 @@
 """One door for personal data: a keyed token to compare by, and a sealed copy that a month's key opens until it is dropped."""
 
+import contextlib
 import fcntl
 import hashlib
 import hmac
 import json
 import os
-from datetime import datetime
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypedDict
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 TOKEN_BYTES = 16
-_VERSION = b"\x01"
+KEY_BYTES = 32
+NONCE_BYTES = 12
+_BY_MONTH = b"\x01"
+_LASTING = b"\x02"
 
 
 class SealBroken(Exception):
     """The sealed value was changed, or its key was dropped."""
 
 
+class KeysUnreadable(Exception):
+    """The key file is damaged. Nothing was written: put it back from a backup, for without it no plate opens again."""
+
+
+class Held(TypedDict):
+    """The key file: keys in hex."""
+
+    token: str
+    lasting: str
+    months: dict[str, str]
+
+
 class Keys:
-    """The key file beside the database and never in it: one key for tokens, one per month for seals."""
+    """The key file beside the database and never in it: a key for tokens, one for what lives as long as its owner, one a month.
+
+    Any number of processes may hold it; they agree, since a key is only made under the file's lock. Raises KeysUnreadable.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._months: dict[str, AESGCM] = {}
-        self._token = b""
-        self._read(month=None)
-
-    def _read(self, month: str | None) -> None:
-        """Read the file, making it or a month's key when missing; a lock keeps two processes from making two."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o600)
-        with os.fdopen(descriptor, "r+") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            held = json.loads(file.read() or "{}")
-            missing = "token" not in held or (month is not None and month not in held["months"])
-            held.setdefault("token", os.urandom(32).hex())
-            held.setdefault("months", {})
-            if month is not None:
-                held["months"].setdefault(month, os.urandom(32).hex())
-            if missing:
-                file.seek(0)
-                file.write(json.dumps(held))
-                file.truncate()
-                file.flush()
-                os.fsync(file.fileno())
-        self._token = bytes.fromhex(held["token"])
-        self._months = {name: AESGCM(bytes.fromhex(key)) for name, key in held["months"].items()}
+        self._take(self._read())
 
     def token(self, *parts: str) -> bytes:
         """Sixteen bytes that are equal exactly when the parts are; without the key nobody can try them all."""
-        return hmac.digest(self._token, "\x1f".join(parts).encode(), "sha256")[:TOKEN_BYTES]
+        return hmac.digest(self._token, framed(part.encode() for part in parts), "sha256")[:TOKEN_BYTES]
 
     def seal(self, text: str, at: datetime) -> bytes:
-        month = at.strftime("%Y%m")
+        """Under the key of the month of `at`, and readable until that is dropped."""
+        month = at.astimezone(UTC).strftime("%Y%m")
         if month not in self._months:
-            self._read(month)
-        nonce = os.urandom(12)
-        head = _VERSION + month.encode()
-        return head + nonce + self._months[month].encrypt(nonce, text.encode(), head)
+            self._take(self._read(month))
+        return _encrypt(self._months[month], _BY_MONTH + month.encode(), text)
+
+    def seal_lasting(self, text: str) -> bytes:
+        """Under a key that no retention drops."""
+        return _encrypt(self._lasting, _LASTING, text)
 
     def unseal(self, sealed: bytes) -> str:
         """Raises SealBroken."""
-        head, nonce, rest = sealed[:7], sealed[7:19], sealed[19:]
-        month = head[1:].decode("ascii", "replace")
-        if head[:1] != _VERSION:
+        if sealed[:1] == _LASTING:
+            return _decrypt(self._lasting, sealed, len(_LASTING))
+        if sealed[:1] != _BY_MONTH:
             raise SealBroken("unknown seal")
+        month = sealed[1:7].decode("ascii", "replace")
         if month not in self._months:
-            self._read(None)
+            self._take(self._read())
         if month not in self._months:
-            raise SealBroken(f"the key of {month} was dropped")
+            raise SealBroken("its month's key was dropped")
+        return _decrypt(self._months[month], sealed, 7)
+
+    def drop_months_before(self, at: datetime) -> list[str]:
+        """Forget what was sealed before the month of `at`. A process that holds the keys already forgets at its next start."""
+        first = at.astimezone(UTC).strftime("%Y%m")
+        with self._locked():
+            held = self._load()
+            dropped = sorted(month for month in held["months"] if month < first)
+            held["months"] = {month: key for month, key in held["months"].items() if month >= first}
+            self._write(held)
+        self._take(held)
+        return dropped
+
+    def _take(self, held: Held) -> None:
+        self._token, self._lasting = bytes.fromhex(held["token"]), AESGCM(bytes.fromhex(held["lasting"]))
+        self._months = {name: AESGCM(bytes.fromhex(key)) for name, key in held["months"].items()}
+
+    def _read(self, month: str | None = None) -> Held:
+        """The file's keys, those made that are missing."""
+        with self._locked():
+            held = self._load()
+            before = json.dumps(held)
+            for name in ("token", "lasting"):
+                held[name] = held[name] or os.urandom(KEY_BYTES).hex()
+            if month is not None:
+                held["months"].setdefault(month, os.urandom(KEY_BYTES).hex())
+            if json.dumps(held) != before:
+                self._write(held)
+        return held
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """The lock has a file of its own, since the key file is replaced and never written in place: half a file opens nothing."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(os.open(self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)) as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _load(self) -> Held:
         try:
-            return self._months[month].decrypt(nonce, rest, head).decode()
-        except InvalidTag:
-            raise SealBroken("the sealed value was changed") from None
+            held = json.loads(self._path.read_bytes()) if self._path.exists() else {}
+        except ValueError:
+            raise KeysUnreadable(f"{self._path} is damaged; put it back from a backup") from None
+        return Held(token=held.get("token", ""), lasting=held.get("lasting", ""), months=held.get("months", {}))
+
+    def _write(self, held: Held) -> None:
+        new = self._path.with_suffix(".new")
+        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            json.dump(held, file)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(self._path)
+        folder = os.open(self._path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+def _encrypt(key: AESGCM, head: bytes, text: str) -> bytes:
+    nonce = os.urandom(NONCE_BYTES)
+    return head + nonce + key.encrypt(nonce, text.encode(), head)
+
+
+def _decrypt(key: AESGCM, sealed: bytes, head: int) -> str:
+    nonce, rest = sealed[head : head + NONCE_BYTES], sealed[head + NONCE_BYTES :]
+    try:
+        return key.decrypt(nonce, rest, sealed[:head]).decode()
+    except (InvalidTag, ValueError):  # ValueError: cut off inside the nonce.
+        raise SealBroken("the sealed value was changed") from None
+
+
+def framed(parts: Iterable[bytes]) -> bytes:
+    """Parts as one, each with its length before it: no two lists of parts give the same bytes, whatever they hold."""
+    return b"".join(len(part).to_bytes(4) + part for part in parts)
 
 
 def digest(*parts: bytes) -> bytes:
     """A 128-bit identity of content (blake2b), for once-only keys."""
-    return hashlib.blake2b(b"\x1f".join(parts), digest_size=16).digest()
+    return hashlib.blake2b(framed(parts), digest_size=16).digest()

@@ -1,7 +1,6 @@
 """Every loop has an owner that hears it die, and says when its last round ended: that, not its existence, is health."""
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -11,6 +10,8 @@ from prometheus_client import Gauge
 
 log = structlog.get_logger()
 
+STOP_SECONDS_MAX = 8.0
+CANCEL_AGAIN_SECONDS = 0.5  # A loop may lose a cancellation that meets an error it handles; it is told again.
 ROUND_AGE = Gauge("onelot_loop_round_age_seconds", "Age of the last completed round of each loop", ["loop"])
 
 
@@ -19,7 +20,6 @@ class Loop:
     name: str
     age_seconds_max: float
     ended_at: float = field(default_factory=time.monotonic)
-    trouble: str = ""
 
     def done(self) -> None:
         self.ended_at = time.monotonic()
@@ -50,28 +50,32 @@ class Supervisor:
         self._tasks[name] = task
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
-        if task.cancelled():
+        name = task.get_name()
+        error = asyncio.CancelledError() if task.cancelled() else task.exception()
+        if self._tasks.get(name) is not task:  # It was told to stop.
             return
-        error = task.exception()
-        log.error("loop_died", loop=task.get_name(), error=repr(error))
+        log.error("loop_died", loop=name, error=repr(error))
         if not self._dead.done():
-            self._dead.set_exception(error if isinstance(error, LoopDied) else LoopDied(f"{task.get_name()}: {error!r}"))
+            self._dead.set_exception(LoopDied(f"{name}: {error!r}" if error else f"{name}: returned"))
+            self._dead.exception()  # It was logged: nobody has to ask for it.
 
     async def death(self) -> None:
         """Raises LoopDied when a loop ends."""
         await asyncio.shield(self._dead)
 
     def late(self) -> list[str]:
-        """Loops whose last round is too long ago, each with the reason it knows."""
+        """Loops whose last round is too long ago, by name."""
         return [f"{loop.name}: last round {loop.age():.0f} s ago" for loop in self.loops.values() if loop.age() > loop.age_seconds_max]
 
     async def stop(self, *names: str) -> None:
-        """Cancel the named loops, or all of them, and wait until they are gone."""
-        chosen = [self._tasks.pop(name) for name in (names or tuple(self._tasks)) if name in self._tasks]
-        for task in chosen:
-            task.cancel()
-        for task in chosen:
-            with contextlib.suppress(asyncio.CancelledError, Exception):
-                await task
+        """Cancel the named loops, or all of them, and wait until they are gone; at the bound those that stay are named and left."""
+        pending = {self._tasks.pop(name) for name in (names or tuple(self._tasks)) if name in self._tasks}
+        deadline = time.monotonic() + STOP_SECONDS_MAX
+        while pending and time.monotonic() < deadline:
+            for task in pending:
+                task.cancel()
+            _, pending = await asyncio.wait(pending, timeout=CANCEL_AGAIN_SECONDS)
+        if pending:
+            log.error("loops_stay", loops=sorted(task.get_name() for task in pending))
         if not self._tasks and not self._dead.done():
             self._dead.cancel()

@@ -15,7 +15,7 @@ from prometheus_client import generate_latest
 from rich.console import Console
 
 from citymap.live import live
-from foundation import migrate, seal
+from foundation import journal, migrate, seal
 from foundation.clock import Clock, rfc3339
 from foundation.journal import Follower
 from foundation.tasks import Supervisor
@@ -155,7 +155,7 @@ def _add_own_pages(app: web.Application, city: City, supervisor: Supervisor) -> 
 
     async def readyz(_: web.Request) -> web.Response:
         late = supervisor.late()
-        return web.json_response({"ready": not late, "late": late}, status=503 if late else 200)
+        return web.json_response({"ready": not late, "late": late, "stuck": journal.stuck_here()}, status=503 if late else 200)
 
     async def metrics(_: web.Request) -> web.Response:
         return web.Response(body=generate_latest(), content_type="text/plain", charset="utf-8")

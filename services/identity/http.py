@@ -237,7 +237,7 @@ class Answers:
         async def sealed(tx: Transaction) -> Reply:
             reply = await work(tx)
             text = msgspec.json.encode(reply.body).decode()
-            return Reply(SealedAnswer(self.keys.seal(text, model.LASTING)), reply.status)
+            return Reply(SealedAnswer(self.keys.seal_lasting(text)), reply.status)
 
         meaning = self.keys.token("body", msgspec.json.encode(call.body).decode())
         reply = await http.once(self.database, dataclasses.replace(call, raw=meaning), sealed)

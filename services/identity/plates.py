@@ -30,9 +30,9 @@ async def add_plate(tx: Transaction, keys: Keys, *, person: uuid.UUID, plate: Pl
             ids.new_id(),
             person,
             token=token,
-            sealed=keys.seal(plate.text, model.LASTING),
+            sealed=keys.seal_lasting(plate.text),
             colour=plate.colour,
-            nickname=keys.seal(nickname, model.LASTING) if nickname else None,
+            nickname=keys.seal_lasting(nickname) if nickname else None,
             at=now,
         )
         row = await store.plate_by_token(tx, person, token)
