@@ -65,6 +65,10 @@ async def list_refused(database: Database, operators: Sequence[str] | None, befo
     return await database.fetch(queries.list_refused, operators, before, limit)
 
 
+async def forget_refused(tx: Transaction, before: datetime) -> str:
+    return await tx.execute(queries.forget_refused, before)
+
+
 async def list_devices(database: Database, operators: Sequence[str] | None, after: str | None, limit: int) -> list[Record]:
     return await database.fetch(queries.list_devices, operators, after, limit)
 

@@ -14,7 +14,7 @@ from foundation.http import Call, Page, Paged, Reply, Route, Who, once, page_of,
 from foundation.money import Money, money
 from foundation.postgres import Database, Record, Transaction
 from parking.bills import pay_bill, store
-from parking.bills.render import LineView
+from parking.tariffs.render import LineView
 
 State = Literal["open", "paid", "part_paid", "refunded", "void"]
 

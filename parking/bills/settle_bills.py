@@ -11,7 +11,7 @@ from foundation.events import BillSettled
 from foundation.postgres import Record, Transaction
 from parking.bills import store
 from parking.bills.model import Bill, Billable, state_of
-from parking.bills.render import render_lines
+from parking.tariffs.render import render_lines
 from parking.ledger import settle as ledger
 from parking.ledger.model import AccountKind, Settlement
 from parking.sites import store as sites
