@@ -45,6 +45,9 @@ SELECT journal.drop_old_partitions($1, $2, $3);
 -- name: append_readings -- sorted by (day, seen key); answers how many were new
 SELECT stored, last FROM journal.append_readings($1, $2, $3, $4, $5, $6);
 
+-- name: lock_answer -- whoever asks the same at the same time waits for the first to be answered
+SELECT pg_advisory_xact_lock(71010, hashtext($1));
+
 -- name: first_answer -- what was answered when this key was first used
 SELECT digest, status, answer FROM journal.idempotency WHERE caller = $1 AND route = $2 AND key = $3;
 

@@ -5,13 +5,14 @@ import hashlib
 import hmac
 import json
 import os
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 TOKEN_BYTES = 16
+LASTING = datetime(9999, 12, 1, tzinfo=UTC)  # The "month" of what lives as long as its owner: no retention drops its key.
 _VERSION = b"\x01"
 
 

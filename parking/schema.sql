@@ -24,15 +24,12 @@ CREATE FUNCTION ledger.apply_posting() RETURNS trigger
     AS $$
 DECLARE wanted bigint; got bigint;
 BEGIN
-  PERFORM 1 FROM balance WHERE account IN (
-    SELECT d0 FROM n UNION SELECT c0 FROM n UNION SELECT d1 FROM n UNION SELECT c1 FROM n UNION SELECT d2 FROM n UNION SELECT c2 FROM n)
-    ORDER BY account FOR NO KEY UPDATE;
   WITH moved AS MATERIALIZED (
     SELECT account, sum(debit)::bigint AS debits, sum(credit)::bigint AS credits FROM (
       SELECT d0 AS account, a0 AS debit, 0 AS credit FROM n UNION ALL SELECT c0, 0, a0 FROM n
       UNION ALL SELECT d1, a1, 0 FROM n WHERE a1 IS NOT NULL UNION ALL SELECT c1, 0, a1 FROM n WHERE a1 IS NOT NULL
       UNION ALL SELECT d2, a2, 0 FROM n WHERE a2 IS NOT NULL UNION ALL SELECT c2, 0, a2 FROM n WHERE a2 IS NOT NULL) l
-    GROUP BY account),
+    GROUP BY account ORDER BY account),
   updated AS (
     UPDATE balance b SET debits = b.debits + m.debits, credits = b.credits + m.credits FROM moved m WHERE b.account = m.account RETURNING 1)
   SELECT (SELECT count(*) FROM moved), (SELECT count(*) FROM updated) INTO wanted, got;
@@ -249,28 +246,24 @@ CREATE FUNCTION ledger.settle(p_id uuid[], p_digest bigint[], p_ref uuid[], p_wa
     SET jit TO 'off'
     AS $$
 #variable_conflict use_column
-DECLARE payers bigint[]; locked bigint; fee_account CONSTANT bigint := 6::bigint << 48;
+DECLARE wanted bigint[]; payers bigint[]; rooms bigint[]; fee_account CONSTANT bigint := 6::bigint << 48;
 BEGIN
   IF cardinality(p_id) > 100 THEN
     RAISE EXCEPTION 'at most 100 settlements a call' USING ERRCODE = 'OL004';
   END IF;
-  SELECT array_agg(DISTINCT u.a) INTO payers
-    FROM unnest(CASE WHEN array_position(p_wallet, NULL) IS NULL THEN p_wallet ELSE p_wallet || p_receivable END) AS u(a)
-   WHERE u.a IS NOT NULL;
-  PERFORM 1 FROM balance WHERE account = ANY (payers) ORDER BY account FOR NO KEY UPDATE;
-  GET DIAGNOSTICS locked = ROW_COUNT;
-  IF locked <> cardinality(payers) THEN
+  wanted := CASE WHEN array_position(p_wallet, NULL) IS NULL THEN p_wallet ELSE p_wallet || p_receivable END;
+  SELECT array_agg(l.account), array_agg(l.room) INTO payers, rooms
+    FROM (SELECT b.account, b.credits - b.debits - coalesce(b.low, -(1::bigint << 60)) AS room
+            FROM balance b WHERE b.account = ANY (wanted) ORDER BY b.account FOR NO KEY UPDATE) l;
+  IF cardinality(payers) IS DISTINCT FROM (SELECT count(DISTINCT w) FROM unnest(wanted) w) THEN
     RAISE EXCEPTION 'a settlement names an account that was never opened' USING ERRCODE = 'OL002';
   END IF;
   RETURN QUERY WITH s AS MATERIALIZED (
     SELECT f.*, greatest(0, least(f.amount, f.room - (sum(f.amount) OVER (PARTITION BY f.wallet ORDER BY f.place) - f.amount)))::bigint AS paid
-      FROM (SELECT x.*, row_number() OVER (PARTITION BY x.id ORDER BY x.place) AS nth,
-                   CASE WHEN x.wallet IS NULL THEN 0 ELSE b.credits - b.debits - coalesce(b.low, -(1::bigint << 60)) END AS room
+      FROM (SELECT x.*, coalesce(rooms[width_bucket(x.wallet, payers)], 0) AS room  -- payers are sorted: a binary search
               FROM unnest(p_id, p_digest, p_ref, p_wallet, p_receivable, p_payable, p_deferred, p_amount, p_fee_bp, p_of, p_at)
                    WITH ORDINALITY AS x(id, digest, ref, wallet, receivable, payable, deferred, amount, fee_bp, of, at, place)
-              LEFT JOIN balance b ON b.account = x.wallet
-             WHERE NOT EXISTS (SELECT 1 FROM posting e WHERE e.id = x.id)) f
-     WHERE f.nth = 1),
+             WHERE NOT EXISTS (SELECT 1 FROM posting e WHERE e.id = x.id)) f),
   written AS (
     INSERT INTO posting (id, digest, code, ref, event_at, of, d0, c0, a0, d1, c1, a1, d2, c2, a2)
     SELECT s.id, s.digest, 1, s.ref, s.at, s.of,

@@ -7,7 +7,7 @@ import unicodedata
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Literal, Protocol
 
 from foundation import clock, ids
@@ -26,7 +26,6 @@ UNSURE_AFTER = timedelta(days=90)  # Carriers hand numbers out again; a code alo
 PROOF_TRIES_MAX = 5  # A city day.
 PLATES_MAX = 20  # A person.
 NICKNAME_MAX = 40
-LASTING = datetime(9999, 12, 1, tzinfo=UTC)  # The seal's "month" of what lives as long as its owner: no retention drops its key.
 
 _FULL_NUMBER = re.compile(r"\+[1-9][0-9]{6,14}")  # E.164
 _CHINA_MOBILE = re.compile(r"1[3-9][0-9]{9}")

@@ -7,7 +7,7 @@ from foundation import ids
 from foundation.caller import Caller
 from foundation.errors import NotFound
 from foundation.postgres import Database, Transaction
-from foundation.seal import Keys
+from foundation.seal import LASTING, Keys
 from services.identity import model, store
 from services.identity.model import Level, Person
 from services.identity.who_is import Known
@@ -18,7 +18,7 @@ async def find_or_make(tx: Transaction, keys: Keys, phone: str, now: datetime) -
     token = model.phone_token(keys, phone)
     row = await store.person_by_phone(tx, token)
     if row is None:
-        await store.make_person(tx, ids.new_id(), token, keys.seal(phone, model.LASTING), now)
+        await store.make_person(tx, ids.new_id(), token, keys.seal(phone, LASTING), now)
         row = await store.person_by_phone(tx, token)
     assert row is not None, "made a moment ago, by us or by somebody who was first"
     return uuid.UUID(str(row["id"]))

@@ -8,7 +8,7 @@ from foundation import events, ids, plates
 from foundation.errors import Conflict, NotFound, invalid
 from foundation.plates import Plate
 from foundation.postgres import Database, Record, Transaction
-from foundation.seal import Keys
+from foundation.seal import LASTING, Keys
 from services.identity import model, store
 from services.identity.model import OwnedPlate
 
@@ -30,9 +30,9 @@ async def add_plate(tx: Transaction, keys: Keys, *, person: uuid.UUID, plate: Pl
             ids.new_id(),
             person,
             token=token,
-            sealed=keys.seal(plate.text, model.LASTING),
+            sealed=keys.seal(plate.text, LASTING),
             colour=plate.colour,
-            nickname=keys.seal(nickname, model.LASTING) if nickname else None,
+            nickname=keys.seal(nickname, LASTING) if nickname else None,
             at=now,
         )
         row = await store.plate_by_token(tx, person, token)

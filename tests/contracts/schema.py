@@ -42,7 +42,9 @@ def dumped(url: str, schemas: tuple[str, ...]) -> str:
     where = f"postgresql://{parts.username}@{parts.hostname}:{parts.port or 5432}{parts.path}"
     words = ["--schema-only", "--no-owner", "--no-privileges", *(f"--schema={schema}" for schema in schemas)]
     environment = {"PATH": os.environ.get("PATH", ""), "PGPASSWORD": parts.password or "", "LC_ALL": "C"}
-    return subprocess.run([binary("pg_dump"), f"--dbname={where}", *words], env=environment, check=True, capture_output=True, text=True).stdout
+    return subprocess.run(
+        [binary("pg_dump"), f"--dbname={where}", *words], env=environment, check=True, capture_output=True, text=True
+    ).stdout
 
 
 def normal(dump: str) -> str:

@@ -68,7 +68,7 @@ async def test_failing_step_leaves_the_steps_before_it_and_nothing_of_its_own(em
 
 
 async def test_application_cannot_change_the_schema_or_write_a_balance(app_postgres_url: str) -> None:
-    for statement in ("CREATE TABLE parking.mine (n int)", "DROP TABLE journal.fact", "UPDATE ledger.account SET credits = credits + 1"):
+    for statement in ("CREATE TABLE parking.mine (n int)", "DROP TABLE journal.fact", "UPDATE ledger.balance SET credits = credits + 1"):
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await done(app_postgres_url, statement)
 

@@ -44,7 +44,9 @@ def texts() -> dict[str, str]:
 @pytest.mark.parametrize("what", BANNED)
 def test_no_file_carries(what: str) -> None:
     found = [
-        f"{name}:{text.count(chr(10), 0, hit.start()) + 1}: {hit[0]}" for name, text in texts().items() for hit in BANNED[what].finditer(text)
+        f"{name}:{text.count(chr(10), 0, hit.start()) + 1}: {hit[0]}"
+        for name, text in texts().items()
+        for hit in BANNED[what].finditer(text)
     ]
 
     assert found == []
@@ -102,7 +104,9 @@ def test_sql_stands_in_sql_files() -> None:
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and word.match(node.value)
     ]
 
-    assert {line.partition(":")[0] for line in found} <= {"foundation/migrate.py", "foundation/postgres.py", "onelot/postgres_server.py"}, found
+    assert {line.partition(":")[0] for line in found} <= {"foundation/migrate.py", "foundation/postgres.py", "onelot/postgres_server.py"}, (
+        found
+    )
 
 
 def test_no_file_is_heavy() -> None:
