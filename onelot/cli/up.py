@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass
 
 import structlog
 import uvloop
@@ -56,17 +57,34 @@ async def _run(settings: Settings, story: Story | None) -> None:
             await migrate.migrate(servers.owner_url)
         outside = await stack.enter_async_context(simulated(servers.place))
         with _step(console, "city"):
-            city = await stack.enter_async_context(
-                wiring.build(settings, postgres_url=servers.postgres_url, redis_url=servers.redis_url, outside=outside)
-            )
-        supervisor = Supervisor()
-        stack.push_async_callback(_drain, city, supervisor)
-        processes.start_all(city, supervisor)
-        doors = await stack.enter_async_context(_open(city, supervisor, outside))
+            run = await stack.enter_async_context(running(settings, servers.postgres_url, servers.redis_url, outside))
+        city, doors = run.city, run.doors
         console.print(
             f"[bold]OneLot[/bold] {settings.city}: {doors.http_url}  devices: mqtt://{doors.mqtt_host}:{doors.mqtt_port}  Ctrl-C ends it"
         )
-        await _until(stop, supervisor, servers.died, _told(story, city, doors, console))
+        await _until(stop, run.supervisor, servers.died, _told(story, city, doors, console))
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A city whose loops turn and whose doors are open."""
+
+    city: City
+    supervisor: Supervisor
+    doors: Doors
+
+
+@contextlib.asynccontextmanager
+async def running(settings: Settings, postgres_url: str, redis_url: str, outside: Outside) -> AsyncIterator[Running]:
+    """Build, start and open a city on servers that are there; afterwards close, drain and stop it, whatever happened."""
+    async with wiring.build(settings, postgres_url=postgres_url, redis_url=redis_url, outside=outside) as city:
+        supervisor = Supervisor()
+        try:
+            processes.start_all(city, supervisor)
+            async with _open(city, supervisor, outside) as doors:
+                yield Running(city, supervisor, doors)
+        finally:
+            await _drain(city, supervisor)
 
 
 def _say(console: Console) -> Callable[[str], None]:
@@ -167,7 +185,7 @@ def _add_own_pages(app: web.Application, city: City, supervisor: Supervisor) -> 
 
     def text(body: str, kind: str) -> Callable[[web.Request], Awaitable[web.Response]]:
         async def answer(_: web.Request) -> web.Response:
-            return web.Response(text=body, content_type=kind, headers=http.SECURITY_HEADERS)
+            return web.Response(text=body, content_type=kind)
 
         return answer
 
