@@ -23,6 +23,7 @@ queries = sql.load("foundation")
 LIMIT_DEFAULT, LIMIT_MAX = 50, 500
 KEY_LENGTH_MAX = 200
 TEXT_LENGTH_MAX = 200
+YEAR_MIN, YEAR_MAX = 2000, 2200
 # What places in a list are made of: nothing that PostgreSQL would choke on comes back in a cursor.
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 Position = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
@@ -176,21 +177,37 @@ def decode_body(raw: bytes, kind: type[msgspec.Struct]) -> Any:  # an instance o
     if _NUL.search(raw):
         raise invalid("", "nul", "a text may not hold the character U+0000")
     try:
-        return msgspec.json.decode(raw or b"{}", type=kind)
+        found = msgspec.json.decode(raw or b"{}", type=kind)
     except msgspec.ValidationError as error:
         raise _pointed(str(error)) from None
+    except RecursionError:
+        raise invalid("", "json", "the body is nested too deeply") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise invalid("", "json", f"the body is not JSON: {error}") from None
+    return _refuse_absurd_times(found, "/")
 
 
 def decode_query(query: Mapping[str, str], kind: type[msgspec.Struct]) -> Any:  # an instance of `kind`
     """Raises Invalid naming the parameter as `?name`."""
+    for name, value in query.items():
+        if "\x00" in value:
+            raise invalid(f"?{name}", "nul", "a text may not hold the character U+0000")
     try:
-        return msgspec.convert(dict(query), kind, strict=False)
+        found = msgspec.convert(dict(query), kind, strict=False)
     except msgspec.ValidationError as error:
         problem = _pointed(str(error))
         first = problem.errors[0]
         raise invalid("?" + first.pointer.lstrip("/"), first.code, first.detail) from None
+    return _refuse_absurd_times(found, "?")
+
+
+def _refuse_absurd_times(found: Any, mark: str) -> Any:
+    """Times near the ends of the calendar overflow when a zone or a stay is added to them."""
+    for one in msgspec.structs.fields(found):
+        value = getattr(found, one.name)
+        if isinstance(value, datetime) and not YEAR_MIN <= value.year < YEAR_MAX:
+            raise invalid(f"{mark}{one.encode_name}", "range", f"a time lies between the years {YEAR_MIN} and {YEAR_MAX}")
+    return found
 
 
 def _pointed(message: str) -> Invalid:

@@ -2,14 +2,13 @@
 
 import base64
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Annotated, Literal, Protocol
 
 import msgspec
 
 from foundation.clock import rfc3339
 from foundation.errors import Away, Conflict, NotFound, invalid
-from foundation.http import Call, Page, Paged, Position, Route, Text, Who, page_of, place_of
+from foundation.http import Call, Instant, Page, Paged, Position, Route, Text, Who, page_of, place_of
 from foundation.postgres import Database, Record
 from gateway_mqtt import store
 
@@ -44,7 +43,7 @@ class RefusedView(msgspec.Struct, frozen=True):
 class BarrierCommand(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     command: Literal["open_barrier"]
     lane: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
-    until: datetime | None = None
+    until: Instant | None = None
 
 
 class CommandAnswer(msgspec.Struct, frozen=True):

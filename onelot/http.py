@@ -20,8 +20,8 @@ log = structlog.get_logger()
 
 BODY_BYTES_MAX = 256 * 1024
 SECURITY_HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; img-src 'self' data: blob:; style-src 'self'; script-src 'self'; worker-src 'self' blob:; "
-    "connect-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'",
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' data: blob:; style-src 'self'; script-src 'self'; "
+    "worker-src 'self' blob:; connect-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -86,6 +86,8 @@ def _may(caller: Caller, who: Who) -> bool:
 
 async def _call(request: web.Request, route: Route, caller: Caller | None) -> Call:
     raw = await _read(request)
+    if any("\x00" in part for part in request.match_info.values()):
+        raise NotFound
     query = decode_query(request.query, route.query) if route.query else None
     body = None
     if route.body is not None and not route.raw_body:

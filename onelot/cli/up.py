@@ -11,15 +11,14 @@ from dataclasses import dataclass
 import structlog
 import uvloop
 from aiohttp import web
-from prometheus_client import generate_latest
 from rich.console import Console
 
 from citymap.live import live
 from foundation import migrate, seal
-from foundation.clock import Clock, rfc3339
+from foundation.clock import Clock
 from foundation.journal import Follower
 from foundation.tasks import Supervisor
-from onelot import asyncapi, embedded, http, openapi, processes, wiring
+from onelot import asyncapi, embedded, http, own_pages, processes, wiring
 from onelot.cli.connect import DOORS, Doors, save_doors
 from onelot.cli.errors import Failed
 from onelot.config import Settings
@@ -71,6 +70,7 @@ class Running:
 
     city: City
     supervisor: Supervisor
+    app: web.Application
     doors: Doors
 
 
@@ -81,8 +81,9 @@ async def running(settings: Settings, postgres_url: str, redis_url: str, outside
         supervisor = Supervisor()
         try:
             processes.start_all(city, supervisor)
-            async with _open(city, supervisor, outside) as doors:
-                yield Running(city, supervisor, doors)
+            app = http.application()
+            async with _open(app, city, supervisor, outside) as doors:
+                yield Running(city, supervisor, app, doors)
         finally:
             await _drain(city, supervisor)
 
@@ -132,17 +133,19 @@ async def _drain(city: City, supervisor: Supervisor) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _open(city: City, supervisor: Supervisor, outside: Outside) -> AsyncIterator[Doors]:
+async def _open(app: web.Application, city: City, supervisor: Supervisor, outside: Outside) -> AsyncIterator[Doors]:
     """Open both doors and say where they are."""
     settings = city.settings
-    app = http.application()
-    http.mount(app, city.routes, city.known, secure=door.is_secure(settings.url))
+    routes = [*city.routes, *own_pages.routes(city.clock, supervisor)]
+    http.mount(app, routes, city.known, secure=door.is_secure(settings.url))
+    app.router.add_get("/api/v1/live", live(city.fanout))
     async with contextlib.AsyncExitStack() as stack:
         try:
             await city.listener.start()
         except OSError:
             raise Failed(f"port {settings.mqtt_port} for devices is in use; choose another with --mqtt-port") from None
-        _add_own_pages(app, city, supervisor)
+        devices = asyncapi.document(settings.mqtt_host, city.listener.port, settings.city)
+        own_pages.mount_documents(app, routes, devices, url=settings.url)
         try:
             port = await stack.enter_async_context(http.serve(app, settings.http_host, settings.http_port))
         except OSError:
@@ -154,54 +157,3 @@ async def _open(city: City, supervisor: Supervisor, outside: Outside) -> AsyncIt
         save_doors(settings.data_dir, doors)
         stack.callback((settings.data_dir / DOORS).unlink, missing_ok=True)
         yield doors
-
-
-def _add_own_pages(app: web.Application, city: City, supervisor: Supervisor) -> None:
-    """What belongs to no house: health, metrics, clock, documents, the live socket."""
-    settings, clock = city.settings, city.clock
-    spec = openapi.document(city.routes, settings.url)
-    device_spec = asyncapi.document(settings.mqtt_host, city.listener.port, settings.city)
-
-    async def healthz(_: web.Request) -> web.Response:
-        return web.json_response({"status": "ok"})
-
-    async def readyz(_: web.Request) -> web.Response:
-        late = supervisor.late()
-        return web.json_response({"ready": not late, "late": late}, status=503 if late else 200)
-
-    async def metrics(_: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(), content_type="text/plain", charset="utf-8")
-
-    async def get_clock(_: web.Request) -> web.Response:
-        return web.json_response({"city": rfc3339(clock.city()), "wall": rfc3339(clock.wall()), "speed": clock.speed})
-
-    async def problem(request: web.Request) -> web.Response:
-        found = openapi.problems().get(request.match_info["slug"])
-        if found is None:
-            raise web.HTTPNotFound
-        return web.json_response(
-            {"type": request.path, "title": found.title, "status": found.status, "about": (found.__doc__ or "").strip()}
-        )
-
-    def text(body: str, kind: str) -> Callable[[web.Request], Awaitable[web.Response]]:
-        async def answer(_: web.Request) -> web.Response:
-            return web.Response(text=body, content_type=kind)
-
-        return answer
-
-    def document(body: object) -> Callable[[web.Request], Awaitable[web.Response]]:
-        async def answer(_: web.Request) -> web.Response:
-            return web.json_response(body)
-
-        return answer
-
-    app.router.add_get("/healthz", healthz)
-    app.router.add_get("/readyz", readyz)
-    app.router.add_get("/metrics", metrics)
-    app.router.add_get("/api/v1/clock", get_clock)
-    app.router.add_get("/problems/{slug}", problem)
-    app.router.add_get("/openapi.json", document(spec))
-    app.router.add_get("/asyncapi.json", document(device_spec))
-    app.router.add_get("/docs", text(openapi.page(city.routes), "text/html"))
-    app.router.add_get("/docs/style.css", text(openapi.STYLE, "text/css"))
-    app.router.add_get("/api/v1/live", live(city.fanout))

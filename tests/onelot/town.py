@@ -21,7 +21,7 @@ from citymap.import_sites import import_sites
 from citymap.model import Bounds
 from foundation.http import Route, Who
 from gateway_mqtt.add_device import add_device
-from onelot import data_directory
+from onelot import data_directory, own_pages
 from onelot.cli import up
 from onelot.config import Settings
 from onelot.outside import Outside, simulated
@@ -47,7 +47,8 @@ effective: {from: "2020-01-01T00:00+08:00", to: null}
 pin: entry
 free: {minutes: 15, mode: threshold}
 windows:
-  - {name: day, from: "08:00", to: "22:00", count: stay, round: up, edge: cut, steps: [{until: 60, per: 60, price: 500}, {per: 30, price: 300}]}
+  - {name: day, from: "08:00", to: "22:00", count: stay, round: up, edge: cut,
+     steps: [{until: 60, per: 60, price: 500}, {per: 30, price: 300}]}
   - {name: night, from: "22:00", to: "08:00", steps: [{per: 0, price: 1000}]}
 caps: {day: 5000, period: rolling, stay: null}
 """
@@ -89,7 +90,7 @@ class Town:
 
     @property
     def routes(self) -> list[Route]:
-        return self.run.city.routes
+        return [*self.run.city.routes, *own_pages.routes(self.run.city.clock, self.run.supervisor)]
 
     async def ask(
         self, method: str, path: str, *, who: str = "", body: Any = None, raw: bytes | None = None, query: Any = None, **headers: str
@@ -128,6 +129,10 @@ class Town:
         self.people[name] = driver
         return driver
 
+    def served(self) -> set[str]:
+        """Every path that the web door knows."""
+        return {resource.canonical for resource in self.run.app.router.resources()}
+
     async def owner(self, statement: str, *values: object) -> Any:
         """Do something behind the city's back, as the database's owner; answers the first value."""
         connection = await asyncpg.connect(self.owner_url)
@@ -139,6 +144,7 @@ class Town:
 
 PATHS = {
     "/api/v1/sites/": ("{site}", "site"),
+    "/problems/": ("{slug}", "problem"),
     "/api/v1/auth/sessions/": ("{id}", "log-in"),
     "/api/v1/me/plates/": ("{id}", "plate"),
     "/api/v1/me/bills/": ("{bill}", "bill"),
@@ -167,7 +173,9 @@ def lots() -> bytes:
         features.append({"type": "Feature", "id": site, "geometry": {"type": "Point", "coordinates": [lon, lat]}, "properties": about})
         for spot in range(1, 4) if counted_by == "spots" else ():
             place = {"type": "Point", "coordinates": [lon + spot / 10_000, lat]}
-            features.append({"type": "Feature", "id": f"{site}-{spot:03d}", "geometry": place, "properties": {"kind": "spot", "site": site}})
+            features.append(
+                {"type": "Feature", "id": f"{site}-{spot:03d}", "geometry": place, "properties": {"kind": "spot", "site": site}}
+            )
     return json.dumps({"type": "FeatureCollection", "features": features}).encode()
 
 
@@ -229,7 +237,7 @@ async def peopled(town: Town) -> None:
     city, now = town.run.city, datetime.now(UTC)
     await publish_tariff(city.database, TARIFF, now=now)
     await import_sites(city.database, lots(), bounds=Bounds(112.70, 34.26, 114.24, 34.99), now=now)
-    town.ids |= {"site": "lot-7"}
+    town.ids |= {"site": "lot-7", "problem": "conflict"}
     for name, phone in PHONES.items():
         await town.log_in(name, phone)
     for name, (phone, role, scope) in STAFF.items():
