@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import errno
 import os
 import signal
+import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
@@ -29,6 +31,7 @@ from services.identity import door
 log = structlog.get_logger()
 
 DRAIN_SECONDS = 5.0
+HTTP_DOOR, MQTT_DOOR = "http", "mqtt"
 Story = Callable[[City, Doors, Console], Awaitable[None]]
 
 
@@ -47,6 +50,7 @@ async def _run(settings: Settings, story: Story | None) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     console = Console(stderr=True, highlight=False, soft_wrap=True)
+    _refuse_taken_ports(settings)
     async with contextlib.AsyncExitStack() as stack:
         servers = await embedded.start(
             settings.data_dir, postgres_url=settings.postgres_url or None, redis_url=settings.redis_url or None, progress=_say(console)
@@ -62,6 +66,21 @@ async def _run(settings: Settings, story: Story | None) -> None:
             f"[bold]OneLot[/bold] {settings.city}: {doors.http_url}  devices: mqtt://{doors.mqtt_host}:{doors.mqtt_port}  Ctrl-C ends it"
         )
         await _until(stop, run.supervisor, servers.died, _told(story, city, doors, console))
+
+
+def _refuse_taken_ports(settings: Settings) -> None:
+    """Before any server is started; a port that is taken meanwhile is refused when its door opens."""
+    for kind, host, port in ((HTTP_DOOR, settings.http_host, settings.http_port), (MQTT_DOOR, settings.mqtt_host, settings.mqtt_port)):
+        try:
+            socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+        except OSError as error:
+            raise _taken(kind, host, port, error) from None
+
+
+def _taken(kind: str, host: str, port: int, error: OSError) -> Failed:
+    if error.errno == errno.EADDRINUSE:
+        return Failed(f"port {port} is in use; choose another with --{kind}-port")
+    return Failed(f"{host}:{port} cannot be listened at ({error.strerror or error}); choose another with --{kind}-host and --{kind}-port")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,14 +161,14 @@ async def _open(app: web.Application, city: City, supervisor: Supervisor, outsid
     async with contextlib.AsyncExitStack() as stack:
         try:
             await city.listener.start()
-        except OSError:
-            raise Failed(f"port {settings.mqtt_port} for devices is in use; choose another with --mqtt-port") from None
+        except OSError as error:
+            raise _taken(MQTT_DOOR, settings.mqtt_host, settings.mqtt_port, error) from None
         devices = asyncapi.document(settings.mqtt_host, city.listener.port, settings.city)
         own_pages.mount_documents(app, routes, devices, url=settings.url)
         try:
             port = await stack.enter_async_context(http.serve(app, settings.http_host, settings.http_port))
-        except OSError:
-            raise Failed(f"port {settings.http_port} for the web is in use; choose another with --http-port") from None
+        except OSError as error:
+            raise _taken(HTTP_DOOR, settings.http_host, settings.http_port, error) from None
         doors = Doors(
             os.getpid(), settings.city, f"http://{settings.http_host}:{port}", settings.mqtt_host, city.listener.port,
             outside.phones_url, outside.phones_key, outside.departments_url, outside.departments_key, outside.bank_url,
