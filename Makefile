@@ -1,7 +1,7 @@
 # `make help` lists what there is. Python's own venv and pip are enough; uv, where it is installed, makes `make dev` faster.
 .DEFAULT_GOAL := setup
 .DELETE_ON_ERROR:
-.PHONY: help setup dev demo test check bench lock clean
+.PHONY: help setup dev demo test check schema bench lock clean
 
 PY  ?= python3
 BIN  = .venv/bin
@@ -30,6 +30,9 @@ check: .venv/.ready-dev ## format, lint, types, import floors and the contract t
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest tests/contracts
+
+schema: .venv/.ready-dev ## write <package>/schema.sql anew from the migrations
+	$(BIN)/python -m tests.contracts.schema
 
 bench: .venv/.ready-dev ## measure, print the table, write bench.json
 	$(BIN)/onelot bench --json bench.json

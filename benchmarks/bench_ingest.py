@@ -100,7 +100,7 @@ async def _through_broker(broker: str, devices: list[dict[str, Any]], place: Pat
         assert await asyncio.wait_for(counting.stdout.readline(), 10) == b"ready\n"
         _, seconds = await asyncio.gather(_load(port, devices, place, messages, window, 0), _last_word(counting.stdout))
         await counting.wait()
-        return messages / seconds
+        return messages / float(seconds)
     finally:
         process.terminate()
         await process.wait()

@@ -1,22 +1,34 @@
 """What a house says about its HTTP routes: plain handlers with typed query, body and answer; onelot mounts them."""
 
 import base64
+import binascii
 import enum
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 import orjson
 
-from foundation import postgres, seal, sql
+from foundation import sql
 from foundation.caller import Caller
 from foundation.errors import Conflict, Invalid, NotLoggedIn, invalid
 from foundation.postgres import Database, Transaction
+from foundation.seal import Keys
 
 queries = sql.load("foundation")
 
 LIMIT_DEFAULT, LIMIT_MAX = 50, 500
+KEY_LENGTH_MAX = 200
+TEXT_LENGTH_MAX = 200
+YEAR_MIN, YEAR_MAX = 2000, 2200
+# What places in a list are made of: nothing that PostgreSQL would choke on comes back in a cursor.
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
+Position = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+Text = Annotated[str, msgspec.Meta(max_length=TEXT_LENGTH_MAX, pattern="^[^\x00]*$")]
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 Item = TypeVar("Item")
 
 
@@ -94,35 +106,48 @@ class Route:
     raw_body: bool = False  # The handler reads call.raw itself (signed callbacks).
 
 
-async def once(database: Database, call: Call, work: Callable[[Transaction], Awaitable[Reply]]) -> Reply:
+class _Kept(msgspec.Struct, frozen=True):
+    """A first answer as it is kept: sealed, since plates and amounts stand in answers and are kept for ever."""
+
+    sealed: bytes
+
+
+_kept = msgspec.json.Decoder(_Kept)
+
+
+async def once(database: Database, keys: Keys, call: Call, work: Callable[[Transaction], Awaitable[Reply]]) -> Reply:
     """Do `work` in a transaction; with an Idempotency-Key do it once for ever and give the first answer again.
 
-    A refusal raises, rolls back and is not kept. Raises Conflict when the key was used for another body.
+    For callers who are logged in: a key is the caller's own. A refusal raises, rolls back and is not kept.
+    Raises Conflict when the key was used for a body that means something else.
     """
     key = call.headers.get("Idempotency-Key")
+    who = str(call.me.person)
     if key is None:
         return await database.run(work)
-    if not 1 <= len(key) <= 200:
-        raise invalid("Idempotency-Key", "length", "an Idempotency-Key has 1 to 200 characters")
-    who, digest = str(call.me.person), seal.digest(call.raw)
+    if not 1 <= len(key) <= KEY_LENGTH_MAX or not (key.isascii() and key.isprintable()):
+        raise invalid("Idempotency-Key", "key", f"an Idempotency-Key has 1 to {KEY_LENGTH_MAX} printable ASCII characters")
+    digest = _meaning(keys, call)
 
     async def kept(tx: Transaction) -> Reply:
+        await tx.execute(queries.lock_answer, f"{who} {call.route} {key}")  # Who comes second hears the first answer, not a conflict.
         first = await tx.row(queries.first_answer, who, call.route, key)
         if first is not None:
             if first["digest"] != digest:
                 raise Conflict("this Idempotency-Key was used for another request; take a new one")
-            return Reply(msgspec.Raw(first["answer"].encode()), first["status"])
+            return Reply(msgspec.Raw(keys.unseal(_kept.decode(first["answer"]).sealed).encode()), first["status"])
         reply = await work(tx)
-        answer = msgspec.json.encode(reply.body).decode()
-        await tx.execute(queries.keep_answer, who, call.route, key, digest, reply.status, answer)
+        sealed = _Kept(keys.seal_lasting(msgspec.json.encode(reply.body).decode()))
+        await tx.execute(queries.keep_answer, who, call.route, key, digest, reply.status, msgspec.json.encode(sealed).decode())
         return reply
 
-    try:
-        return await database.run(kept)
-    except postgres.UniqueViolation as error:
-        if error.constraint_name != "idempotency_pkey":
-            raise
-        return await database.run(kept)  # Somebody was first with this key: hear what was answered.
+    return await database.run(kept)
+
+
+def _meaning(keys: Keys, call: Call) -> bytes:
+    """What a body says, whatever its blanks and the order of its fields; keyed, since plates can be guessed from a plain digest."""
+    said = call.raw if call.body is None else msgspec.json.encode(call.body, order="deterministic")
+    return keys.token("body", said.hex())
 
 
 def cursor_of(*parts: object) -> str:
@@ -130,17 +155,15 @@ def cursor_of(*parts: object) -> str:
     return base64.urlsafe_b64encode(orjson.dumps(parts, default=str)).decode().rstrip("=")
 
 
-def place_of(cursor: str | None, parts: int) -> list[Any] | None:
-    """The parts of a cursor; None for the first page. Raises Invalid."""
+def place_of(cursor: str | None, *kinds: Any) -> Any:  # a tuple with one value of each kind, or None
+    """The parts of a cursor, each of its kind; None for the first page. Raises Invalid."""
     if cursor is None:
         return None
     try:
-        found = orjson.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except ValueError:
-        found = None
-    if not isinstance(found, list) or len(found) != parts:
-        raise invalid("?cursor", "cursor", "the cursor is not one of ours; begin without it")
-    return found
+        raw = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True)
+        return msgspec.json.decode(raw, type=tuple[kinds])  # type: ignore[valid-type]  # known when it runs
+    except (ValueError, binascii.Error, msgspec.MsgspecError):
+        raise invalid("?cursor", "cursor", "the cursor is not one of ours; begin without it") from None
 
 
 def page_of(rows: Sequence[Item], limit: int, mark: Callable[[Item], Sequence[object]]) -> Page[Item]:
@@ -151,22 +174,40 @@ def page_of(rows: Sequence[Item], limit: int, mark: Callable[[Item], Sequence[ob
 
 def decode_body(raw: bytes, kind: type[msgspec.Struct]) -> Any:  # an instance of `kind`
     """Raises Invalid with the JSON pointer of what is wrong."""
+    if _NUL.search(raw):
+        raise invalid("", "nul", "a text may not hold the character U+0000")
     try:
-        return msgspec.json.decode(raw or b"{}", type=kind)
+        found = msgspec.json.decode(raw or b"{}", type=kind)
     except msgspec.ValidationError as error:
         raise _pointed(str(error)) from None
+    except RecursionError:
+        raise invalid("", "json", "the body is nested too deeply") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise invalid("", "json", f"the body is not JSON: {error}") from None
+    return _refuse_absurd_times(found, "/")
 
 
 def decode_query(query: Mapping[str, str], kind: type[msgspec.Struct]) -> Any:  # an instance of `kind`
     """Raises Invalid naming the parameter as `?name`."""
+    for name, value in query.items():
+        if "\x00" in value:
+            raise invalid(f"?{name}", "nul", "a text may not hold the character U+0000")
     try:
-        return msgspec.convert(dict(query), kind, strict=False)
+        found = msgspec.convert(dict(query), kind, strict=False)
     except msgspec.ValidationError as error:
         problem = _pointed(str(error))
         first = problem.errors[0]
         raise invalid("?" + first.pointer.lstrip("/"), first.code, first.detail) from None
+    return _refuse_absurd_times(found, "?")
+
+
+def _refuse_absurd_times(found: Any, mark: str) -> Any:
+    """Times near the ends of the calendar overflow when a zone or a stay is added to them."""
+    for one in msgspec.structs.fields(found):
+        value = getattr(found, one.name)
+        if isinstance(value, datetime) and not YEAR_MIN <= value.year < YEAR_MAX:
+            raise invalid(f"{mark}{one.encode_name}", "range", f"a time lies between the years {YEAR_MIN} and {YEAR_MAX}")
+    return found
 
 
 def _pointed(message: str) -> Invalid:

@@ -61,6 +61,9 @@ SELECT journal.append_facts($1, $2, $3, $4);
 -- name: append_readings -- in the order given; answers how many were new
 SELECT stored, last FROM journal.append_readings($1, $2, $3, $4, $5, $6);
 
+-- name: lock_answer -- whoever asks the same at the same time waits for the first to be answered
+SELECT pg_advisory_xact_lock(71010, hashtext($1));
+
 -- name: first_answer -- what was answered when this key was first used
 SELECT digest, status, answer FROM journal.idempotency WHERE caller = $1 AND route = $2 AND key = $3;
 

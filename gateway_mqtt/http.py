@@ -2,14 +2,13 @@
 
 import base64
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Annotated, Literal, Protocol
 
 import msgspec
 
 from foundation.clock import rfc3339
 from foundation.errors import Away, Conflict, NotFound, invalid
-from foundation.http import Call, Page, Paged, Route, Who, page_of, place_of
+from foundation.http import Call, Instant, Page, Paged, Position, Route, Text, Who, page_of, place_of
 from foundation.postgres import Database, Record
 from gateway_mqtt import store
 
@@ -44,7 +43,7 @@ class RefusedView(msgspec.Struct, frozen=True):
 class BarrierCommand(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     command: Literal["open_barrier"]
     lane: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
-    until: datetime | None = None
+    until: Instant | None = None
 
 
 class CommandAnswer(msgspec.Struct, frozen=True):
@@ -91,14 +90,13 @@ def refused_view(row: Record) -> RefusedView:
 
 def routes(database: Database, commands: Commands | None) -> list[Route]:
     async def list_devices(call: Call) -> Page[DeviceView]:
-        place = place_of(call.query.cursor, 1)
-        rows = await store.list_devices(database, operators_of(call), str(place[0]) if place else None, call.query.limit + 1)
+        place = place_of(call.query.cursor, Text)
+        rows = await store.list_devices(database, operators_of(call), place[0] if place else None, call.query.limit + 1)
         return page_of([device_view(row) for row in rows], call.query.limit, lambda view: (view.device,))
 
     async def list_refused(call: Call) -> Page[RefusedView]:
-        place = place_of(call.query.cursor, 1)
-        before = None if place is None else int(place[0])
-        rows = await store.list_refused(database, operators_of(call), before, call.query.limit + 1)
+        place = place_of(call.query.cursor, Position)
+        rows = await store.list_refused(database, operators_of(call), place[0] if place else None, call.query.limit + 1)
         return page_of([refused_view(row) for row in rows], call.query.limit, lambda view: (view.id,))
 
     async def command_device(call: Call) -> CommandAnswer:

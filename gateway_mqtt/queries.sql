@@ -76,9 +76,9 @@ SELECT d.id, d.site, d.kind, d.lanes, h.connected, h.heard_at, h.offset_s, h.fir
 -- name: operator_of_device
 SELECT s.operator, d.lanes FROM gateway.device d JOIN gateway.site s ON s.id = d.site WHERE d.id = $1 AND d.removed_at IS NULL;
 
--- name: count_refused -- in the last hour
-SELECT count(*) FROM gateway.refused WHERE received_at > now() - interval '1 hour';
+-- name: count_refused -- in the hour before $1, which is city time as all that devices say
+SELECT count(*) FROM gateway.refused WHERE received_at > $1::timestamptz - interval '1 hour';
 
--- name: sum_devices
-SELECT count(*) AS total, count(*) FILTER (WHERE h.connected AND h.heard_at > now() - interval '10 minutes') AS online
+-- name: sum_devices -- at $1, which is city time
+SELECT count(*) AS total, count(*) FILTER (WHERE h.connected AND h.heard_at > $1::timestamptz - interval '10 minutes') AS online
   FROM gateway.device d LEFT JOIN gateway.device_health h ON h.device = d.id WHERE d.removed_at IS NULL;

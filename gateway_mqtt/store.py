@@ -65,6 +65,11 @@ async def list_refused(database: Database, operators: Sequence[str] | None, befo
     return await database.fetch(queries.list_refused, operators, before, limit)
 
 
+async def forget_refused(tx: Transaction, before: datetime) -> int:
+    """Answers how many were forgotten."""
+    return int((await tx.execute(queries.forget_refused, before)).rpartition(" ")[2])
+
+
 async def list_devices(database: Database, operators: Sequence[str] | None, after: str | None, limit: int) -> list[Record]:
     return await database.fetch(queries.list_devices, operators, after, limit)
 

@@ -5,7 +5,7 @@ import sys
 import click
 
 from onelot.cli import main as cli
-from onelot.cli.errors import FAILURES, sentence_of
+from onelot.cli.errors import sentence_of
 
 
 def main() -> None:
@@ -16,16 +16,18 @@ def main() -> None:
         sys.exit(ended.exit_code)
     except click.Abort:
         sys.exit(130)
+    except click.exceptions.NoArgsIsHelpError as asked:
+        click.echo(asked.format_message())
     except click.UsageError as error:
         _say(error.format_message(), 2)
-    except FAILURES as error:
+    except Exception as error:
         if "--debug" in sys.argv:
             raise
         _say(*sentence_of(error))
 
 
 def _say(sentence: str, status: int) -> None:
-    click.echo(f"onelot: {sentence}", err=True)
+    click.echo(f"onelot: {' '.join(sentence.split())}", err=True)
     sys.exit(status)
 
 

@@ -39,7 +39,15 @@ def mount(app: web.Application, routes: Sequence[Route], known: Known, *, secure
 
 
 def application() -> web.Application:
-    return web.Application(middlewares=[_answer_problems], client_max_size=BODY_BYTES_MAX, handler_args={"access_log": None})
+    app = web.Application(middlewares=[_answer_problems], client_max_size=BODY_BYTES_MAX, handler_args={"access_log": None})
+    app.on_response_prepare.append(_guard)
+    return app
+
+
+async def _guard(_: web.Request, response: web.StreamResponse) -> None:
+    """Every answer is guarded, ours and aiohttp's alike."""
+    for name, value in SECURITY_HEADERS.items():
+        response.headers.setdefault(name, value)
 
 
 def _handler(route: Route, known: Known, secure: bool) -> Handler:
@@ -78,6 +86,8 @@ def _may(caller: Caller, who: Who) -> bool:
 
 async def _call(request: web.Request, route: Route, caller: Caller | None) -> Call:
     raw = await _read(request)
+    if any("\x00" in part for part in request.match_info.values()):
+        raise NotFound
     query = decode_query(request.query, route.query) if route.query else None
     body = None
     if route.body is not None and not route.raw_body:
@@ -96,14 +106,14 @@ async def _read(request: web.Request) -> bytes:
 
 
 def _response(reply: Reply) -> web.Response:
-    headers = SECURITY_HEADERS | {"Cache-Control": "no-store"} | dict(reply.headers)
+    headers = {"Cache-Control": "no-store"} | dict(reply.headers)
     if reply.body is None:
         return web.Response(status=reply.status, headers=headers)
     return web.Response(body=msgspec.json.encode(reply.body), status=reply.status, content_type="application/json", headers=headers)
 
 
-def problem_response(problem: Problem) -> web.Response:
-    headers = SECURITY_HEADERS | {"Cache-Control": "no-store"}
+def problem_response(problem: Problem, more: Mapping[str, str]) -> web.Response:
+    headers = {"Cache-Control": "no-store"} | dict(more)
     if problem.retry_after_s is not None:
         headers["Retry-After"] = str(problem.retry_after_s)
     body = msgspec.json.encode(problem.body())
@@ -120,7 +130,8 @@ async def _answer_problems(request: web.Request, handler: Handler) -> web.Stream
     except web.HTTPException as error:
         if error.status < 400:
             raise
-        return _counted(request, _BY_STATUS.get(error.status, NotFound)(error.reason))
+        allowed = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
+        return _counted(request, _BY_STATUS.get(error.status, NotFound)(error.reason), allowed)
     except postgres.AWAY as error:
         log.warning("request_without_database", error=type(error).__name__, route=_name(request))
         return _counted(request, Away("the database is away for a moment", retry_after_s=2))
@@ -137,6 +148,7 @@ class BadRequest(Problem):
     status, slug, title = 400, "bad-request", "This is not a request we can read"
 
 
+_NO_MORE: Mapping[str, str] = {}
 _BY_STATUS: Mapping[int, type[Problem]] = {400: BadRequest, 404: NotFound, 405: MethodNotAllowed, 413: TooBig, 415: WrongType}
 
 
@@ -146,9 +158,9 @@ def _name(request: web.Request) -> str:
     return resource.canonical if resource is not None else "none"
 
 
-def _counted(request: web.Request, problem: Problem) -> web.Response:
+def _counted(request: web.Request, problem: Problem, more: Mapping[str, str] = _NO_MORE) -> web.Response:
     REQUESTS.labels(_name(request), problem.status).inc()
-    return problem_response(problem)
+    return problem_response(problem, more)
 
 
 @contextlib.asynccontextmanager

@@ -26,9 +26,9 @@ class ProblemView(msgspec.Struct):
 
 def document(routes: Sequence[Route], url: str) -> dict[str, Any]:
     """The whole document as plain values."""
-    types = list(dict.fromkeys([kind for route in routes for kind in (route.body, route.answer) if kind is not None])) + [ProblemView]
-    _, components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
-    schemas = dict(zip(types, msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")[0], strict=True))
+    types = list(dict.fromkeys([ProblemView, *(kind for route in routes for kind in (route.body, route.answer) if kind is not None)]))
+    found, components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
+    schemas = dict(zip(types, found, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
         paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, schemas)
@@ -89,7 +89,8 @@ def problems() -> dict[str, type[Problem]]:
     todo: list[type[Problem]] = [Problem]
     while todo:
         one = todo.pop()
-        found[one.slug] = one
+        if "slug" in vars(one):  # What only narrows a problem is told as that problem.
+            found[one.slug] = one
         todo += one.__subclasses__()
     return found
 

@@ -5,10 +5,10 @@ from functools import partial
 
 from foundation import journal
 from foundation.tasks import Supervisor
+from onelot.forget_old import keep_forgetting
 from onelot.wiring import City
 from parking.payments.poll_topups import poll_topups
 from parking.sessions.follow import conclude_stays
-from services.identity.forget_old import keep_forgetting
 
 Round = Callable[[], None]
 Loop = Callable[[Round], Awaitable[None]]
@@ -37,7 +37,7 @@ def _work(city: City) -> list[tuple[str, Loop, float]]:
         ("parking.conclude", partial(conclude_stays, city.database, city.clock), 15.0),
         ("payments.poll", partial(poll_topups, city.database, city.bank, city.clock), 60.0),
         ("identity.messages", city.sender.send_messages, 30.0),
-        ("identity.forget", partial(keep_forgetting, city.database, city.clock), 60.0),
+        ("city.forget", partial(keep_forgetting, city.database, city.clock), 60.0),
     ]
 
 

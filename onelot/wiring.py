@@ -163,7 +163,7 @@ def _routes(city: City, registry: HttpVehicleRegistry) -> list[Route]:
         ),
         *sessions_http.routes(database, keys, city.book, clock),
         *bills_http.routes(database, keys, clock, functools.partial(_token_of_plate, database, keys)),
-        *payments_http.routes(database, clock, city.bank, _bill_of),
+        *payments_http.routes(database, keys, clock, city.bank, _bill_of),
         *gateway_http.routes(database, city.listener),
     ]
 

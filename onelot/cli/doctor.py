@@ -77,12 +77,12 @@ async def _books(city: Reached) -> Finding:
 
 
 async def _refused(city: Reached) -> Finding:
-    number = await city.database.value(connect.count_refused)
+    number = await city.database.value(connect.count_refused, city.clock.city())
     return Finding("refused", number < 1000, f"{number} messages refused in the last hour", "`onelot refused` says by whom and why")
 
 
 async def _silence(city: Reached) -> Finding:
-    row = await city.database.row(connect.sum_devices)
+    row = await city.database.row(connect.sum_devices, city.clock.city())
     assert row is not None
     total, online = row["total"], row["online"]
     return Finding(

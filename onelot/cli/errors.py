@@ -35,5 +35,13 @@ def sentence_of(error: BaseException) -> tuple[str, int]:
         return fields or error.detail, 1
     if isinstance(error, postgres.Refused):
         return f"PostgreSQL refused: {str(error).splitlines()[0]}", 1
-    text = str(error).strip() or type(error).__name__
-    return text.splitlines()[0], 1
+    if not isinstance(error, FAILURES):
+        return (
+            f"this is a fault of ours ({type(error).__name__}: {_first_line(error)}); say it again with --debug and report what it prints",
+            1,
+        )
+    return _first_line(error), 1
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

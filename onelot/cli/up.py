@@ -2,24 +2,26 @@
 
 import asyncio
 import contextlib
+import errno
 import os
 import signal
+import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 
 import structlog
 import uvloop
 from aiohttp import web
-from prometheus_client import generate_latest
 from rich.console import Console
 
 from citymap.live import live
-from foundation import journal, migrate, seal
-from foundation.clock import Clock, rfc3339
+from foundation import migrate, seal
+from foundation.clock import Clock
 from foundation.journal import Follower
 from foundation.tasks import Supervisor
-from onelot import asyncapi, embedded, http, openapi, processes, wiring
+from onelot import asyncapi, embedded, http, own_pages, processes, wiring
 from onelot.cli.connect import DOORS, Doors, save_doors
 from onelot.cli.errors import Failed
 from onelot.config import Settings
@@ -30,6 +32,7 @@ from services.identity import door
 log = structlog.get_logger()
 
 DRAIN_SECONDS = 5.0
+HTTP_DOOR, MQTT_DOOR = "http", "mqtt"
 Story = Callable[[City, Doors, Console], Awaitable[None]]
 
 
@@ -48,6 +51,7 @@ async def _run(settings: Settings, story: Story | None) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     console = Console(stderr=True, highlight=False, soft_wrap=True)
+    _refuse_taken_ports(settings)
     async with contextlib.AsyncExitStack() as stack:
         servers = await embedded.start(
             settings.data_dir, postgres_url=settings.postgres_url or None, redis_url=settings.redis_url or None, progress=_say(console)
@@ -57,17 +61,51 @@ async def _run(settings: Settings, story: Story | None) -> None:
             await migrate.migrate(servers.owner_url)
         outside = await stack.enter_async_context(simulated(servers.place))
         with _step(console, "city"):
-            city = await stack.enter_async_context(
-                wiring.build(settings, postgres_url=servers.postgres_url, redis_url=servers.redis_url, outside=outside)
-            )
-        supervisor = Supervisor()
-        stack.push_async_callback(_drain, city, supervisor)
-        processes.start_all(city, supervisor)
-        doors = await stack.enter_async_context(_open(city, supervisor, outside))
+            run = await stack.enter_async_context(running(settings, servers.postgres_url, servers.redis_url, outside))
+        city, doors = run.city, run.doors
         console.print(
             f"[bold]OneLot[/bold] {settings.city}: {doors.http_url}  devices: mqtt://{doors.mqtt_host}:{doors.mqtt_port}  Ctrl-C ends it"
         )
-        await _until(stop, supervisor, servers.died, _told(story, city, doors, console))
+        await _until(stop, run.supervisor, servers.died, _told(story, city, doors, console))
+
+
+def _refuse_taken_ports(settings: Settings) -> None:
+    """Before any server is started; a port that is taken meanwhile is refused when its door opens."""
+    for kind, host, port in ((HTTP_DOOR, settings.http_host, settings.http_port), (MQTT_DOOR, settings.mqtt_host, settings.mqtt_port)):
+        try:
+            socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+        except OSError as error:
+            raise _taken(kind, host, port, error) from None
+
+
+def _taken(kind: str, host: str, port: int, error: OSError) -> Failed:
+    if error.errno == errno.EADDRINUSE:
+        return Failed(f"port {port} is in use; choose another with --{kind}-port")
+    return Failed(f"{host}:{port} cannot be listened at ({error.strerror or error}); choose another with --{kind}-host and --{kind}-port")
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A city whose loops turn and whose doors are open."""
+
+    city: City
+    supervisor: Supervisor
+    app: web.Application
+    doors: Doors
+
+
+@contextlib.asynccontextmanager
+async def running(settings: Settings, postgres_url: str, redis_url: str, outside: Outside) -> AsyncIterator[Running]:
+    """Build, start and open a city on servers that are there; afterwards close, drain and stop it, whatever happened."""
+    async with wiring.build(settings, postgres_url=postgres_url, redis_url=redis_url, outside=outside) as city:
+        supervisor = Supervisor()
+        try:
+            processes.start_all(city, supervisor)
+            app = http.application()
+            async with _open(app, city, supervisor, outside) as doors:
+                yield Running(city, supervisor, app, doors)
+        finally:
+            await _drain(city, supervisor)
 
 
 def _say(console: Console) -> Callable[[str], None]:
@@ -115,22 +153,24 @@ async def _drain(city: City, supervisor: Supervisor) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _open(city: City, supervisor: Supervisor, outside: Outside) -> AsyncIterator[Doors]:
+async def _open(app: web.Application, city: City, supervisor: Supervisor, outside: Outside) -> AsyncIterator[Doors]:
     """Open both doors and say where they are."""
     settings = city.settings
-    app = http.application()
-    http.mount(app, city.routes, city.known, secure=door.is_secure(settings.url))
+    routes = [*city.routes, *own_pages.routes(city.clock, supervisor)]
+    http.mount(app, routes, city.known, secure=door.is_secure(settings.url))
+    app.router.add_get("/api/v1/live", live(city.fanout))
     app.on_shutdown.append(partial(_end_sockets, city))
     async with contextlib.AsyncExitStack() as stack:
         try:
             await city.listener.start()
-        except OSError:
-            raise Failed(f"port {settings.mqtt_port} for devices is in use; choose another with --mqtt-port") from None
-        _add_own_pages(app, city, supervisor)
+        except OSError as error:
+            raise _taken(MQTT_DOOR, settings.mqtt_host, settings.mqtt_port, error) from None
+        devices = asyncapi.document(settings.mqtt_host, city.listener.port, settings.city)
+        own_pages.mount_documents(app, routes, devices, url=settings.url)
         try:
             port = await stack.enter_async_context(http.serve(app, settings.http_host, settings.http_port))
-        except OSError:
-            raise Failed(f"port {settings.http_port} for the web is in use; choose another with --http-port") from None
+        except OSError as error:
+            raise _taken(HTTP_DOOR, settings.http_host, settings.http_port, error) from None
         doors = Doors(
             os.getpid(), settings.city, f"http://{settings.http_host}:{port}", settings.mqtt_host, city.listener.port,
             outside.phones_url, outside.phones_key, outside.departments_url, outside.departments_key, outside.bank_url,
@@ -142,54 +182,3 @@ async def _open(city: City, supervisor: Supervisor, outside: Outside) -> AsyncIt
 
 async def _end_sockets(city: City, _: web.Application) -> None:
     city.fanout.end()
-
-
-def _add_own_pages(app: web.Application, city: City, supervisor: Supervisor) -> None:
-    """What belongs to no house: health, metrics, clock, documents, the live socket."""
-    settings, clock = city.settings, city.clock
-    spec = openapi.document(city.routes, settings.url)
-    device_spec = asyncapi.document(settings.mqtt_host, city.listener.port, settings.city)
-
-    async def healthz(_: web.Request) -> web.Response:
-        return web.json_response({"status": "ok"})
-
-    async def readyz(_: web.Request) -> web.Response:
-        late = supervisor.late()
-        return web.json_response({"ready": not late, "late": late, "stuck": journal.stuck_here()}, status=503 if late else 200)
-
-    async def metrics(_: web.Request) -> web.Response:
-        return web.Response(body=generate_latest(), content_type="text/plain", charset="utf-8")
-
-    async def get_clock(_: web.Request) -> web.Response:
-        return web.json_response({"city": rfc3339(clock.city()), "wall": rfc3339(clock.wall()), "speed": clock.speed})
-
-    async def problem(request: web.Request) -> web.Response:
-        found = openapi.problems().get(request.match_info["slug"])
-        if found is None:
-            raise web.HTTPNotFound
-        return web.json_response(
-            {"type": request.path, "title": found.title, "status": found.status, "about": (found.__doc__ or "").strip()}
-        )
-
-    def text(body: str, kind: str) -> Callable[[web.Request], Awaitable[web.Response]]:
-        async def answer(_: web.Request) -> web.Response:
-            return web.Response(text=body, content_type=kind, headers=http.SECURITY_HEADERS)
-
-        return answer
-
-    def document(body: object) -> Callable[[web.Request], Awaitable[web.Response]]:
-        async def answer(_: web.Request) -> web.Response:
-            return web.json_response(body)
-
-        return answer
-
-    app.router.add_get("/healthz", healthz)
-    app.router.add_get("/readyz", readyz)
-    app.router.add_get("/metrics", metrics)
-    app.router.add_get("/api/v1/clock", get_clock)
-    app.router.add_get("/problems/{slug}", problem)
-    app.router.add_get("/openapi.json", document(spec))
-    app.router.add_get("/asyncapi.json", document(device_spec))
-    app.router.add_get("/docs", text(openapi.page(city.routes), "text/html"))
-    app.router.add_get("/docs/style.css", text(openapi.STYLE, "text/css"))
-    app.router.add_get("/api/v1/live", live(city.fanout))

@@ -10,11 +10,11 @@ import msgspec
 from foundation import plates, seal
 from foundation.clock import Clock, rfc3339, whole_seconds
 from foundation.errors import NotFound
-from foundation.http import Call, Page, Paged, Reply, Route, Who, once, page_of, place_of
+from foundation.http import Call, Instant, Page, Paged, Reply, Route, Who, once, page_of, place_of
 from foundation.money import Money, money
 from foundation.postgres import Database, Record, Transaction
 from parking.bills import pay_bill, store
-from parking.bills.render import LineView
+from parking.tariffs.render import LineView
 
 State = Literal["open", "paid", "part_paid", "refunded", "void"]
 
@@ -102,8 +102,7 @@ class _Teller:
 
 
 def _place(cursor: str | None) -> tuple[datetime | None, UUID | None]:
-    place = place_of(cursor, 2)
-    return (datetime.fromisoformat(place[0]), UUID(place[1])) if place else (None, None)
+    return place_of(cursor, Instant, UUID) or (None, None)
 
 
 def id_of(text: str) -> UUID:
@@ -137,7 +136,7 @@ def routes(database: Database, keys: seal.Keys, clock: Clock, plate_of: Unproved
             await pay_bill.pay_bill(tx, bill, call.me.person, now=clock.city())
             return Reply(await _mine(tx, teller, bill, call.me.person))
 
-        return await once(database, call, work)
+        return await once(database, keys, call, work)
 
     async def pay_plate(call: Call) -> Reply:
         token = await plate_of(call.me.person, call.path["id"])
@@ -145,7 +144,7 @@ def routes(database: Database, keys: seal.Keys, clock: Clock, plate_of: Unproved
         async def work(tx: Transaction) -> Reply:
             return Reply(DuesPaid(money(await pay_bill.pay_dues(tx, token, call.me.person, now=clock.city()))))
 
-        return await once(database, call, work)
+        return await once(database, keys, call, work)
 
     async def list_operator_bills(call: Call) -> Page[BillView]:
         at, last = _place(call.query.cursor)

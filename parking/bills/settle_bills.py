@@ -11,7 +11,6 @@ from foundation.events import BillSettled
 from foundation.postgres import Record, Transaction
 from parking.bills import store
 from parking.bills.model import Bill, Billable, state_of
-from parking.bills.render import render_lines
 from parking.ledger import settle as ledger
 from parking.ledger.model import AccountKind, Settlement
 from parking.sites import store as sites
@@ -19,6 +18,7 @@ from parking.sites.store import Site
 from parking.tariffs import calendar, price_stay
 from parking.tariffs import store as tariffs
 from parking.tariffs.model import Stay, Visit
+from parking.tariffs.render import render_lines
 from parking.tariffs.store import Published
 
 ENTIRELY_FREE = "[]"

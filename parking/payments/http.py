@@ -15,6 +15,7 @@ from foundation.errors import NotFound, invalid
 from foundation.http import Call, Paged, Reply, Route, Who
 from foundation.money import Amount, Money
 from foundation.postgres import Database, Transaction
+from foundation.seal import Keys
 from parking.ledger import model as ledger
 from parking.ledger import settle
 from parking.ledger.model import AccountKind, Code
@@ -83,7 +84,7 @@ class Thanks(msgspec.Struct, frozen=True):
     code: str = "SUCCESS"
 
 
-def routes(database: Database, clock: Clock, bank: NotifyReader, bill_of: BillOf) -> list[Route]:
+def routes(database: Database, keys: Keys, clock: Clock, bank: NotifyReader, bill_of: BillOf) -> list[Route]:
     """`bank` is the provider that new top-ups go to."""
 
     async def create_topup(call: Call) -> Reply:
@@ -95,7 +96,7 @@ def routes(database: Database, clock: Clock, bank: NotifyReader, bill_of: BillOf
             topup = await top_up(tx, call.me.person, amount, provider=bank.name, at=at, wall=wall)
             return Reply(TopUpSaid(topup, "pending", money.money(amount), rfc3339(at)), 201)
 
-        return await http.once(database, call, work)
+        return await http.once(database, keys, call, work)
 
     async def get_topup(call: Call) -> TopUpSaid:
         topup = await store.fetch_topup(database, _id(call.path["topup"]), call.me.person)
@@ -142,12 +143,8 @@ def _entry(row: ledger.Entry, bills: Mapping[uuid.UUID, uuid.UUID]) -> Entry:
 
 
 def _before(cursor: str | None) -> int | None:
-    place = http.place_of(cursor, 1)
-    if place is None:
-        return None
-    if not isinstance(place[0], int) or not 0 < place[0] < 2**63:
-        raise invalid("?cursor", "cursor", "the cursor is not one of ours; begin without it")
-    return place[0]
+    place = http.place_of(cursor, http.Position)
+    return place[0] if place else None
 
 
 def _fen(body: Amount) -> int:

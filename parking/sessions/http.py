@@ -8,7 +8,7 @@ import msgspec
 
 from foundation import plates, seal
 from foundation.clock import Clock, rfc3339, whole_seconds
-from foundation.http import Call, Page, Paged, Route, Who, page_of, place_of
+from foundation.http import Call, Instant, Page, Paged, Route, Who, page_of, place_of
 from foundation.money import Money, money
 from foundation.postgres import Database, Record
 from parking.sessions import fold_stays, store
@@ -66,8 +66,7 @@ class _Teller:
 
 
 def place_in_time(cursor: str | None) -> tuple[datetime | None, UUID | None]:
-    place = place_of(cursor, 2)
-    return (datetime.fromisoformat(place[0]), UUID(place[1])) if place else (None, None)
+    return place_of(cursor, Instant, UUID) or (None, None)
 
 
 def routes(database: Database, keys: seal.Keys, book: Book, clock: Clock) -> list[Route]:

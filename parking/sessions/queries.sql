@@ -66,5 +66,6 @@ SELECT s.*, b.id AS bill, b.total FROM parking.session s JOIN parking.site p ON 
    AND ($3::timestamptz IS NULL OR (s.entered_at, s.id) < ($3, $4::uuid))
  ORDER BY s.entered_at DESC, s.id DESC LIMIT $5;
 
--- name: forget_observations
-DELETE FROM parking.observation WHERE at < $1;
+-- name: forget_observations -- but for those of a stay that goes on: its beginning is evidence still
+DELETE FROM parking.observation o WHERE o.at < $1
+   AND NOT EXISTS (SELECT 1 FROM parking.session s WHERE s.unit = o.unit AND s.state = 'open' AND s.entered_at <= o.at);

@@ -115,3 +115,8 @@ async def holders(tx: Transaction, tokens: Iterable[bytes]) -> dict[bytes, list[
 
 def holder_at(held: Sequence[Holder], at: datetime) -> Holder | None:
     return next((one for one in held if one.since <= at and (one.until is None or at < one.until)), None)
+
+
+async def forget_observations(tx: Transaction, before: datetime) -> int:
+    """Answers how many were forgotten."""
+    return int((await tx.execute(queries.forget_observations, before)).rpartition(" ")[2])

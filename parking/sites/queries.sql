@@ -10,6 +10,3 @@ UPDATE parking.site SET gated = true WHERE id = ANY ($1) AND NOT gated;
 
 -- name: newest_site_facts -- of sites that we do not know yet
 SELECT DISTINCT ON (key) key, body FROM journal.fact WHERE kind = 'site_changed' AND key = ANY ($1) ORDER BY key, position DESC;
-
--- name: operators_of_sites
-SELECT id, operator FROM parking.site WHERE id = ANY ($1);

@@ -10,9 +10,9 @@ from foundation.clock import whole_seconds
 from foundation.errors import Conflict, NotFound, invalid
 from foundation.http import Call, Route, Who
 from foundation.money import Money, money
-from parking.bills.render import LineView, line_views
 from parking.tariffs.book import Book
 from parking.tariffs.model import Stay
+from parking.tariffs.render import LineView, line_views
 
 STAY_DAYS_MAX = 400
 

@@ -20,7 +20,8 @@ from tests.foundation.little import Noting, Poison, done, drained, effects, tell
 cursor = Query("cursor", "SELECT position, xmin::text AS written FROM journal.cursor WHERE follower = 'test.noting'")
 stuck_rows = Query("stuck_rows", "SELECT key, error <> '' AS failed FROM journal.stuck ORDER BY position")
 kill_others = Query(
-    "kill_others", "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    "kill_others",
+    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()",
 )
 failing = Query("failing", "SELECT 1 / 0")
 

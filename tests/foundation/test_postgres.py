@@ -26,9 +26,7 @@ async def test_pool_of_one_with_cancelled_waiters_closes_at_once(postgres_url: s
     assert time.monotonic() - began < 1.0
 
 
-async def test_pool_with_a_connection_that_never_comes_back_closes_at_its_bound(
-    postgres_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_pool_with_a_connection_that_never_comes_back_closes_at_its_bound(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postgres, "CLOSE_SECONDS_MAX", 0.3)
     held = asyncio.Event()
 

@@ -22,6 +22,7 @@ from foundation.clock import Clock
 from foundation.errors import Problem
 from foundation.http import Call, Reply, Route
 from foundation.postgres import Database, Transaction
+from foundation.seal import Keys
 from foundation.sql import Query
 from parking.ledger import settle
 from parking.payments import store
@@ -165,7 +166,7 @@ async def town(connected: Database, tmp_path: Path) -> AsyncIterator[Town]:
         async def bill_of(tx: Transaction, sessions: Collection[uuid.UUID]) -> Mapping[uuid.UUID, uuid.UUID]:
             return {session: town.bills[session] for session in sessions if session in town.bills}
 
-        ours = TestServer(_mount(routes(connected, Clock(), provider, bill_of), town), port=ports[0])
+        ours = TestServer(_mount(routes(connected, Keys(tmp_path / "keys.json"), Clock(), provider, bill_of), town), port=ports[0])
         await ours.start_server()
         stack.push_async_callback(ours.close)
         await start_bank()

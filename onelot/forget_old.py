@@ -1,0 +1,43 @@
+"""The one job that forgets: each house says what it keeps only for a while, and here stands for how long."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import timedelta
+
+import structlog
+from prometheus_client import Counter
+
+from foundation import postgres
+from foundation.clock import Clock
+from foundation.postgres import Database
+from gateway_mqtt import store as gateway
+from parking.sessions import store as sessions
+from services.identity import forget_old as identity
+
+log = structlog.get_logger()
+
+REFUSED_KEPT = timedelta(days=7)
+OBSERVATIONS_KEPT = timedelta(days=90)  # As long as readings: what stays were told by.
+FORGOTTEN = Counter("onelot_forgotten_rows_total", "Rows whose time of keeping was over", ["what"])
+
+
+async def forget_old(database: Database, clock: Clock) -> None:
+    """Readings and refusals go by city time, what concerns people's log-ins by the wall."""
+    city = clock.city()
+    async with database.transaction() as tx:
+        FORGOTTEN.labels("refused").inc(await gateway.forget_refused(tx, city - REFUSED_KEPT))
+    async with database.transaction() as tx:
+        FORGOTTEN.labels("observations").inc(await sessions.forget_observations(tx, city - OBSERVATIONS_KEPT))
+    await identity.forget_old(database, clock.wall())
+
+
+async def keep_forgetting(database: Database, clock: Clock, done: Callable[[], None]) -> None:
+    """Each hour, for ever."""
+    while True:
+        try:
+            await forget_old(database, clock)
+        except postgres.AWAY as error:
+            log.warning("forgetting_waits", error=type(error).__name__)
+        for _ in range(3600):
+            done()
+            await asyncio.sleep(1)

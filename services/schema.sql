@@ -1,0 +1,137 @@
+-- The present schema of services, for reading: `make schema` writes it from the migrations, nothing runs it.
+
+CREATE SCHEMA services;
+
+CREATE TABLE services.one_time_code (
+    id uuid NOT NULL,
+    phone_token bytea NOT NULL,
+    address_token bytea NOT NULL,
+    hash bytea NOT NULL,
+    asked_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    tries smallint DEFAULT 0 NOT NULL,
+    used_at timestamp with time zone,
+    CONSTRAINT one_time_code_tries_check CHECK (((tries >= 0) AND (tries <= 5)))
+);
+
+CREATE TABLE services.person (
+    id uuid NOT NULL,
+    phone_token bytea NOT NULL,
+    phone_sealed bytea NOT NULL,
+    level text DEFAULT 'L1'::text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    used_at timestamp with time zone,
+    locked_at timestamp with time zone,
+    CONSTRAINT person_level_check CHECK ((level = ANY (ARRAY['L1'::text, 'L2'::text, 'L3'::text])))
+);
+
+CREATE TABLE services.plate (
+    id uuid NOT NULL,
+    person uuid NOT NULL,
+    plate_token bytea NOT NULL,
+    plate_sealed bytea NOT NULL,
+    colour text NOT NULL,
+    nickname_sealed bytea,
+    added_at timestamp with time zone NOT NULL,
+    proved_at timestamp with time zone,
+    auto_pay boolean DEFAULT false NOT NULL,
+    removed_at timestamp with time zone,
+    taken boolean DEFAULT false NOT NULL,
+    CONSTRAINT plate_check CHECK (((proved_at IS NOT NULL) OR (NOT auto_pay))),
+    CONSTRAINT plate_check1 CHECK (((NOT taken) OR (removed_at IS NOT NULL)))
+);
+
+CREATE TABLE services.proof_try (
+    id uuid NOT NULL,
+    person uuid NOT NULL,
+    what text NOT NULL,
+    at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE services.role (
+    person uuid NOT NULL,
+    role text NOT NULL,
+    scope text NOT NULL,
+    granted_at timestamp with time zone NOT NULL,
+    revoked_at timestamp with time zone,
+    CONSTRAINT role_check CHECK (((role = 'admin'::text) = (scope = ''::text))),
+    CONSTRAINT role_role_check CHECK ((role = ANY (ARRAY['operator'::text, 'staff'::text, 'admin'::text])))
+);
+
+CREATE TABLE services.session (
+    id uuid NOT NULL,
+    person uuid NOT NULL,
+    token_hash bytea NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    seen_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone,
+    unsure boolean DEFAULT false NOT NULL,
+    what text DEFAULT ''::text NOT NULL,
+    address text DEFAULT ''::text NOT NULL,
+    CONSTRAINT session_token_hash_check CHECK ((octet_length(token_hash) = 32))
+);
+
+CREATE TABLE services.wrong_code (
+    address_token bytea NOT NULL,
+    at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE ONLY services.one_time_code
+    ADD CONSTRAINT one_time_code_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY services.person
+    ADD CONSTRAINT person_phone_token_key UNIQUE (phone_token);
+
+ALTER TABLE ONLY services.person
+    ADD CONSTRAINT person_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY services.plate
+    ADD CONSTRAINT plate_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY services.proof_try
+    ADD CONSTRAINT proof_try_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY services.session
+    ADD CONSTRAINT session_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY services.session
+    ADD CONSTRAINT session_token_hash_key UNIQUE (token_hash);
+
+CREATE INDEX one_time_code_address ON services.one_time_code USING btree (address_token, asked_at DESC);
+
+CREATE INDEX one_time_code_asked ON services.one_time_code USING btree (asked_at DESC);
+
+CREATE INDEX one_time_code_phone ON services.one_time_code USING btree (phone_token, asked_at DESC);
+
+CREATE UNIQUE INDEX plate_once_each ON services.plate USING btree (person, plate_token) WHERE (removed_at IS NULL);
+
+CREATE UNIQUE INDEX plate_one_holder ON services.plate USING btree (plate_token) WHERE ((proved_at IS NOT NULL) AND (removed_at IS NULL));
+
+CREATE INDEX plate_person ON services.plate USING btree (person, id);
+
+CREATE INDEX proof_try_at ON services.proof_try USING btree (at);
+
+CREATE INDEX proof_try_person ON services.proof_try USING btree (person, what, at);
+
+CREATE UNIQUE INDEX role_once ON services.role USING btree (person, role, scope) WHERE (revoked_at IS NULL);
+
+CREATE INDEX session_person ON services.session USING btree (person, id);
+
+CREATE INDEX session_seen ON services.session USING btree (seen_at);
+
+CREATE INDEX wrong_code_address ON services.wrong_code USING btree (address_token, at DESC);
+
+CREATE INDEX wrong_code_at ON services.wrong_code USING btree (at);
+
+ALTER TABLE ONLY services.plate
+    ADD CONSTRAINT plate_person_fkey FOREIGN KEY (person) REFERENCES services.person(id);
+
+ALTER TABLE ONLY services.proof_try
+    ADD CONSTRAINT proof_try_person_fkey FOREIGN KEY (person) REFERENCES services.person(id);
+
+ALTER TABLE ONLY services.role
+    ADD CONSTRAINT role_person_fkey FOREIGN KEY (person) REFERENCES services.person(id);
+
+ALTER TABLE ONLY services.session
+    ADD CONSTRAINT session_person_fkey FOREIGN KEY (person) REFERENCES services.person(id);

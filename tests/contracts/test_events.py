@@ -1,0 +1,63 @@
+"""Every fact is told by somebody, and somebody does something with it: follows it, or shows people what it says."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from foundation import events
+from foundation.clock import Clock
+from foundation.seal import Keys
+from onelot import wiring
+
+ROOT = Path(__file__).resolve().parents[2]
+HOUSES = ("gateway_mqtt", "citymap", "parking", "services")
+SOURCES = {file: file.read_text() for house in HOUSES for file in (ROOT / house).rglob("*.py")}
+SHOWN = {  # Facts that nobody follows yet: where people see what they say.
+    "session_opened": "/api/v1/me/sessions",
+    "session_closed": "/api/v1/me/sessions",
+    "session_voided": "/api/v1/operator/sessions",
+    "bill_settled": "/api/v1/me/bills",
+    "debt_paid": "/api/v1/me/wallet",
+}
+
+
+def kinds(one: type[events.Event]) -> str:
+    return one.kind
+
+
+@pytest.mark.parametrize("event", [*events.READINGS, *events.FACTS], ids=kinds)
+def test_event_is_told_by_somebody(event: type[events.Event]) -> None:
+    call = re.compile(rf"(?<!class )\b{event.__name__}\(")
+
+    assert [file for file, text in SOURCES.items() if call.search(text)], f"nobody tells {event.__name__}"
+
+
+@pytest.mark.parametrize("event", [*events.READINGS, *events.FACTS], ids=kinds)
+def test_event_is_followed_or_shown(event: type[events.Event], tmp_path: Path) -> None:
+    followed: set[str] = set()
+    for follower in wiring.followers(Keys(tmp_path / "keys.json"), Clock()):
+        followed |= follower.kinds
+    paths = {path for text in SOURCES.values() for path in re.findall(r'"(/api/v1/[^"]*)"', text)}
+
+    assert event.kind in followed or event.kind in by_themselves() or SHOWN[event.kind] in paths
+
+
+def by_themselves() -> set[str]:
+    """What the board, the book of tariffs and the gateway's registry read from the journal without a cursor in the database."""
+    readers = [ROOT / "citymap/follow.py", ROOT / "parking/tariffs/book.py", ROOT / "gateway_mqtt/registry.py"]
+    text = "\n".join(file.read_text() for file in readers)
+    return {event.kind for event in (*events.READINGS, *events.FACTS) if re.search(rf"\b{event.__name__}\b", text)}
+
+
+def test_what_is_followed_is_not_said_to_be_shown_only(tmp_path: Path) -> None:
+    followed = {kind for follower in wiring.followers(Keys(tmp_path / "keys.json"), Clock()) for kind in follower.kinds}
+
+    assert followed & SHOWN.keys() == set()
+
+
+def test_every_event_of_the_story_can_be_read_back() -> None:
+    declared = {one for one in vars(events).values() if isinstance(one, type) and issubclass(one, events.Event) and "kind" in vars(one)}
+
+    assert declared == {*events.READINGS, *events.FACTS}
+    assert len({one.kind for one in declared}) == len(declared)

@@ -1,0 +1,74 @@
+"""Health is that work goes on: a loop that stands still is named, and one that dies takes the city with it."""
+
+import asyncio
+
+import pytest
+
+from foundation.tasks import LoopDied, Supervisor
+from tests.onelot.town import Town
+
+
+async def test_city_is_ready_and_alive(running_city: Town) -> None:
+    ready = await running_city.ask("GET", "/readyz")
+    alive = await running_city.ask("GET", "/healthz")
+
+    assert (ready.status, ready.body) == (200, {"ready": True, "late": []})
+    assert (alive.status, alive.body) == (200, {"status": "ok"})
+
+
+@pytest.mark.parametrize("loop", ["parking.stays", "citymap.board", "gateway.lane-0", "bell.hear"])
+async def test_loop_that_stands_still_is_named(running_city: Town, loop: str) -> None:
+    held = running_city.run.supervisor.loops[loop]
+    usual, held.age_seconds_max = held.age_seconds_max, -1.0
+    try:
+        ready = await running_city.ask("GET", "/readyz")
+    finally:
+        held.age_seconds_max = usual
+
+    assert ready.status == 503
+    assert [line.partition(":")[0] for line in ready.body["late"]] == [loop]
+    assert ready.headers["Retry-After"] == "2"
+    assert (await running_city.ask("GET", "/healthz")).status == 200
+
+
+async def test_loop_that_stalls_ages_until_it_is_late() -> None:
+    supervisor = Supervisor()
+    stall = asyncio.Event()
+
+    async def turn(done) -> None:
+        done()
+        await stall.wait()
+
+    supervisor.start("stalls", turn, age_seconds_max=0.05)
+    assert supervisor.late() == []
+
+    await asyncio.sleep(0.08)
+
+    assert supervisor.late() == ["stalls: last round 0 s ago"]
+    await supervisor.stop()
+
+
+@pytest.mark.parametrize("how", ["raises", "returns"])
+async def test_death_of_a_loop_is_heard_by_its_name(how: str) -> None:
+    supervisor = Supervisor()
+
+    async def turn(done) -> None:
+        done()
+        if how == "raises":
+            raise RuntimeError("broken")
+
+    supervisor.start("dies", turn)
+
+    with pytest.raises(LoopDied, match="dies"):
+        await asyncio.wait_for(supervisor.death(), 1)
+    await supervisor.stop()
+
+
+async def test_every_loop_has_a_bound_and_a_metric(running_city: Town) -> None:
+    metrics = (await running_city.ask("GET", "/metrics")).text
+
+    for name, loop in running_city.run.supervisor.loops.items():
+        assert 0 < loop.age_seconds_max <= 60
+        assert f'onelot_loop_round_age_seconds{{loop="{name}"}}' in metrics
+    followers = {follower.name for follower in running_city.run.city.followers}
+    assert followers <= running_city.run.supervisor.loops.keys(), "everybody who keeps a cursor is run"
