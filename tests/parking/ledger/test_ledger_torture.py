@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+import asyncpg
 import pytest
 
 from foundation import ids, postgres
@@ -59,9 +60,7 @@ class City:
         for _ in range(TRIES_MAX):
             try:
                 return await self.database.run(work)
-            except (*postgres.AWAY, postgres.Refused) as error:
-                if isinstance(error, postgres.Refused) and error.sqlstate != "57P01":
-                    raise
+            except (*postgres.AWAY, asyncpg.AdminShutdownError, asyncpg.InternalClientError):  # the last: cut while being given back
                 self.seen["connections lost"] += 1
         raise AssertionError("the database stays away")
 
