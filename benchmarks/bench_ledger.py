@@ -24,7 +24,7 @@ from parking.ledger import model, settle
 from parking.ledger.model import AccountKind, Settlement
 
 WALLETS, OPERATORS = 100_000, 200
-BATCH, ROUNDS, ROUND_SECONDS = 100, 3, 3
+BATCH, ROUNDS, ROUND_SECONDS = 100, 5, 2
 SCALE, CLIENTS = 10, 8
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 
