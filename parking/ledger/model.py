@@ -82,8 +82,10 @@ class Settlement:
 
     def digest(self) -> int:
         """`owed` and `at` are not part of it: asked again later, they may differ while the request is the same."""
-        owners = (self.wallet, self.receivable, self.payable, self.deferred)
-        return digest_of(Code.SETTLED, self.session, *owners, self.amount, self.collect, self.fee_bp, self.before)
+        return digest_of(
+            *(Code.SETTLED, self.session.int, self.wallet, self.receivable, self.payable, self.deferred),
+            *(self.amount, self.collect, self.fee_bp, None if self.before is None else self.before.int),
+        )
 
     def accounts(self) -> tuple[int, ...]:
         owner = (self.receivable, self.payable, self.deferred)
@@ -116,7 +118,7 @@ class DebtPayment:
         _within(1, self.amount, money.FEN_MAX)
 
     def digest(self) -> int:
-        return digest_of(Code.DEBT_PAID, self.session, self.wallet, self.receivable, self.payable, self.deferred, self.amount)
+        return digest_of(Code.DEBT_PAID, self.session.int, self.wallet, self.receivable, self.payable, self.deferred, self.amount)
 
     def accounts(self) -> tuple[int, ...]:
         return (self.wallet, self.receivable, self.payable, self.deferred)
@@ -200,9 +202,9 @@ class Discrepancy:
     credits_posted: int | None
 
 
-def digest_of(code: Code, *parts: UUID | int | None) -> int:
+def digest_of(*parts: int | None) -> int:
     """64 bits of what was asked, signed as PostgreSQL's bigint is: tells an honest repetition from a reused id."""
-    text = repr((int(code), [part.int if isinstance(part, UUID) else part for part in parts])).encode()
+    text = " ".join(map(str, parts)).encode()
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big", signed=True)
 
 

@@ -118,7 +118,7 @@ async def refund(
     """
     if amount is not None:
         _positive(amount)
-    digest = model.digest_of(Code.REFUNDED, session, payment, wallet, amount)
+    digest = model.digest_of(Code.REFUNDED, session.int, payment.int, wallet, amount)
     back = await store.refund(tx, id, digest, session, wallet, payment, amount, at)
     if back is not None:
         return RefundOutcome("booked", back) if back else RefundOutcome("too_much", 0)
@@ -131,7 +131,7 @@ async def refund(
 async def move_debt(tx: Transaction, *, id: UUID, session: UUID, source: int, target: int, amount: int, at: datetime) -> MoveStatus:
     """A session's debt goes to another receivable: from a plate to the person who proved it."""
     _positive(amount)
-    digest = model.digest_of(Code.DEBT_MOVED, session, source, target, amount)
+    digest = model.digest_of(Code.DEBT_MOVED, session.int, source, target, amount)
     status = await store.move_debt(tx, id, digest, session, source, target, amount, at)
     if status is None:
         return _same((await _booked_before(tx, [id]))[id], digest)

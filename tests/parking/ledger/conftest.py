@@ -1,55 +1,19 @@
-"""A freshly migrated database for each test, and a small town of accounts in it."""
+"""A small town of accounts in a database of each test's own."""
 
-import os
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 
-from foundation import ids, migrate, postgres
+from foundation import ids, postgres
 from foundation.postgres import Database, Record
 from foundation.sql import Query
 from parking.ledger import settle
 from parking.ledger.model import AccountKind, DebtPayment, Settlement
 
-SERVER = os.environ.get("ONELOT_TEST_POSTGRES", "postgresql://onelot@127.0.0.1:15999/postgres")
 NOW = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
-
-
-@pytest.fixture(scope="session")
-async def migrated() -> AsyncIterator[str]:
-    """The name of a migrated database that is only ever copied."""
-    async with _created("") as url:
-        await migrate.migrate(url)
-        yield urlsplit(url).path[1:]
-
-
-@pytest.fixture
-async def postgres_url(migrated: str) -> AsyncIterator[str]:
-    async with _created(f"TEMPLATE {migrated}") as url:
-        yield url
-
-
-@asynccontextmanager
-async def _created(how: str) -> AsyncIterator[str]:
-    name = f"ledger_{uuid.uuid4().hex[:12]}"
-    owner = await postgres.connection(SERVER)
-    await owner.execute(f"CREATE DATABASE {name} {how}")
-    try:
-        yield urlunsplit(urlsplit(SERVER)._replace(path=f"/{name}"))
-    finally:
-        await owner.execute(f"DROP DATABASE {name} WITH (FORCE)")
-        await owner.close()
-
-
-@pytest.fixture
-async def database(postgres_url: str) -> AsyncIterator[Database]:
-    async with postgres.connect(postgres_url) as database:
-        yield database
 
 
 @dataclass
@@ -118,13 +82,17 @@ class Town:
 
 
 @pytest.fixture
-async def town(database: Database, postgres_url: str) -> AsyncIterator[Town]:
+async def town(postgres_url: str) -> AsyncIterator[Town]:
+    """The database is the application's (role onelot_app), except where a test asks the owner; afterwards the books are proved."""
     kinds = (AccountKind.WALLET, AccountKind.RECEIVABLE, AccountKind.PAYABLE, AccountKind.DEFERRED, AccountKind.CLEARING)
     owners = ("person-1", "plate-1:1", "op-1", "op-1", "wechat")
-    async with database.transaction() as tx:
-        accounts = await settle.open_accounts(tx, list(zip(kinds, owners, strict=True)))
     owner = await postgres.connection(postgres_url)
-    town = Town(database, owner.execute, owner.fetch, *accounts)
-    yield town
-    await owner.close()
-    assert await town.unsound() == []
+    try:
+        async with postgres.connect(postgres_url) as database:
+            async with database.transaction() as tx:
+                accounts = await settle.open_accounts(tx, list(zip(kinds, owners, strict=True)))
+            town = Town(database, owner.execute, owner.fetch, *accounts)
+            yield town
+            assert await town.unsound() == []
+    finally:
+        await owner.close()

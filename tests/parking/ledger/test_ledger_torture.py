@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+import asyncpg
 import pytest
 
 from foundation import ids, postgres
@@ -59,9 +60,7 @@ class City:
         for _ in range(TRIES_MAX):
             try:
                 return await self.database.run(work)
-            except (*postgres.AWAY, postgres.Refused) as error:
-                if isinstance(error, postgres.Refused) and error.sqlstate != "57P01":
-                    raise
+            except (*postgres.AWAY, asyncpg.AdminShutdownError, asyncpg.InternalClientError):  # the last: cut while being given back
                 self.seen["connections lost"] += 1
         raise AssertionError("the database stays away")
 
@@ -144,9 +143,8 @@ class City:
     async def collect(self) -> None:
         """Two gates collect the debts of the same stays, at once and without asking each other."""
         chosen = self._some_stays(6)
-        async with self.database.snapshot() as tx:
-            owed = [(stay.first, (await settle.money_of(tx, stay.first.session)).owed) for stay in chosen]
-        debts = [(first, amount) for first, amount in owed if amount]
+        found = [(stay.first, await self.surely(lambda tx, stay=stay: settle.money_of(tx, stay.first.session))) for stay in chosen]
+        debts = [(first, money.owed) for first, money in found if money.owed]
         await asyncio.gather(*(self._gate(debts, next(self.numbers)) for _ in range(2)))
 
     async def _gate(self, debts: list[tuple[Settlement, int]], attempt: int) -> None:
@@ -189,7 +187,7 @@ class City:
     async def pay_out(self) -> None:
         """An operator takes what it sees, so that later refunds find nothing; what it no longer has is refused."""
         payable = self.chance.choice(self.payables)
-        (held,) = await self.town.holds(payable)
+        held = await self.surely(lambda tx: settle.balance_of(tx, payable))
         id = ids.id_of("out", next(self.numbers))
         with contextlib.suppress(postgres.CheckViolation):
             await self.owner(
