@@ -79,6 +79,10 @@ class Transaction:
     async def execute_many(self, query: Query, rows: Sequence[Sequence[object]]) -> None:
         await self.connection.executemany(query.text, rows)
 
+    async def copy_in(self, schema: str, table: str, content: bytes) -> None:
+        """Rows in PostgreSQL's binary COPY format (`foundation/copying.py`)."""
+        await self.connection.copy_to_table(table, schema_name=schema, source=_once(content), format="binary")
+
     def tell(self, *facts: events.Fact, at: datetime) -> None:
         """Facts that become true when this transaction commits; `at` is city time."""
         self._told += [events.told(fact, at) for fact in facts]
@@ -164,6 +168,11 @@ async def _give_back(connection: "asyncpg.Connection") -> None:
     """Nothing here outlives its transaction, so a connection is clean unless it was given back in the middle of one."""
     if connection.is_in_transaction():
         await connection.reset()
+
+
+async def _once(content: bytes) -> AsyncIterator[bytes]:
+    """A file would be read in a thread; this is handed over as it is."""
+    yield content
 
 
 @contextlib.asynccontextmanager

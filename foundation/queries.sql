@@ -58,6 +58,9 @@ SELECT journal.drop_old_partitions($1, $2, $3, $4);
 -- name: append_facts
 SELECT journal.append_facts($1, $2, $3, $4);
 
+-- name: take_reading_positions
+SELECT first, at FROM journal.take_reading_positions($1);
+
 -- name: append_readings -- in the order given; answers how many were new
 SELECT stored, last FROM journal.append_readings($1, $2, $3, $4, $5, $6);
 

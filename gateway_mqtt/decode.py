@@ -2,19 +2,19 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Literal, TypeVar
 
 import msgspec
 
 from foundation import plates, seal
-from foundation.clock import whole_seconds
 from foundation.events import Reading, SpotSeen, SpotState, Vehicle, VehiclePassed, VehiclesCounted
 
 PAYLOAD_BYTES_MAX = 256 * 1024
 READINGS_MAX = 200
 AGE_MAX = timedelta(hours=72)
 AHEAD_MAX = timedelta(minutes=2)
+NO_DAY = date(1970, 1, 1)
 CLOCK_SET_YEAR = 2020  # An earlier year is a clock that was never set, not an old reading.
 
 Reason = Literal["not_json", "schema", "topic", "unknown_spot", "unknown_lane", "not_your_spot", "too_old", "in_future", "too_large"]
@@ -308,8 +308,6 @@ def _vehicle(heard: _Heard, said: SpotSaid | PassageSaid) -> Vehicle | None:
     )
 
 
-def seen_day(reading: Reading) -> datetime:
+def seen_day(reading: Reading) -> date:
     """The day of the once-only key: the raw one, or one day for all clocks that were never set or are days off."""
-    raw = whole_seconds(reading.raw_at)
-    near = reading.received_at - timedelta(days=4) <= raw <= reading.received_at + timedelta(days=2)
-    return raw if near else datetime(1970, 1, 1, tzinfo=UTC)
+    return reading.raw_at.date() if -4 <= (reading.raw_at - reading.received_at).days < 2 else NO_DAY

@@ -5,7 +5,7 @@ import contextlib
 import itertools
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -25,6 +25,7 @@ log = structlog.get_logger()
 
 BATCH_MESSAGES_MAX = 400
 QUEUE_HIGH, QUEUE_LOW = 8_000, 2_000  # Messages waiting: above, devices are not read; below, they are again.
+BYTES_HIGH = 64 * 2**20  # The same in bytes: few devices with large messages wait as well.
 LANES = 2  # One batch is decoded while the other is being committed.
 HEARD_EVERY = timedelta(seconds=50)  # A device says something each minute; its life is told on about as often.
 RETRY_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0)
@@ -65,13 +66,16 @@ class Speaker:
         self.health[what] = self.health.get(what, 0) + number
 
 
+NOTHING_YET = Decoded()
+
+
 @dataclass(slots=True)
 class Taken:
     """One message on its way through a batch."""
 
     message: Message
     received_at: datetime  # Arrival, not decoding: a queue's wait is not the device's clock.
-    decoded: Decoded = field(default_factory=Decoded)
+    decoded: Decoded
     reason: int = SUCCESS
 
 
@@ -88,7 +92,7 @@ class Ingest:
         self._last: dict[str, SpotSeen] = {}
         self._presence: list[DeviceHeard] = []
         self._strangers: dict[tuple[str, str], str] = {}
-        self._paused = False
+        self._paused, self._waiting, self._waiting_bytes = False, 0, 0
         self._looked_at = 0.0
         self.listener: Listener | None = None
         self.lanes = LANES
@@ -123,9 +127,11 @@ class Ingest:
 
     def publish(self, message: Message) -> None:
         lane = hash(message.connection.number) % LANES
-        self._lanes[lane].append(Taken(message, self._clock.city()))
+        self._lanes[lane].append(Taken(message, self._clock.city(), NOTHING_YET))
         self._wake[lane].set()
-        if not self._paused and sum(map(len, self._lanes)) > QUEUE_HIGH and self.listener is not None:
+        self._waiting += 1
+        self._waiting_bytes += len(message.payload)
+        if not self._paused and (self._waiting > QUEUE_HIGH or self._waiting_bytes > BYTES_HIGH) and self.listener is not None:
             self._paused = True
             self.listener.pause()
 
@@ -142,6 +148,8 @@ class Ingest:
                 wake.clear()
                 continue
             batch = [queue.popleft() for _ in range(min(len(queue), BATCH_MESSAGES_MAX))]
+            self._waiting -= len(batch)
+            self._waiting_bytes -= sum(len(taken.message.payload) for taken in batch)
             self._busy[lane] = True
             await self._store(batch)
             self._busy[lane] = False
@@ -150,9 +158,8 @@ class Ingest:
             done()
 
     def _resume(self) -> None:
-        waiting = sum(map(len, self._lanes))
-        WAITING.set(waiting)
-        if self._paused and waiting < QUEUE_LOW and self.listener is not None:
+        WAITING.set(self._waiting)
+        if self._paused and self._waiting < QUEUE_LOW and self._waiting_bytes < BYTES_HIGH // 4 and self.listener is not None:
             self._paused = False
             self.listener.resume()
 
@@ -269,17 +276,25 @@ class Ingest:
             self._remember(batch, 0, 0, refused)
             return
 
-        async def work(tx: Transaction) -> int:
-            if refused:
-                await store.keep_refused(tx, refused)
-            return await store.append_readings(tx, told) if told else 0
-
         try:
-            stored = await self._database.run(work)
+            stored = await self._append(told, refused)
         except BaseException:
             self._presence = presence + self._presence
             raise
         self._remember(batch, len(told), stored, refused)
+
+    async def _append(self, told: Sequence[store.Row], refused: Sequence[store.RefusedRow]) -> int:
+        """Copied in on the hope that all is new; on the checked path, when something is not. Answers how many were new."""
+
+        async def work(tx: Transaction, append: Callable[[Transaction, Sequence[store.Row]], Awaitable[int]]) -> int:
+            if refused:
+                await store.keep_refused(tx, refused)
+            return await append(tx, told) if told else 0
+
+        if store.may_be_copied(told):
+            with contextlib.suppress(store.SeenBefore):
+                return await self._database.run(lambda tx: work(tx, store.copy_readings))
+        return await self._database.run(lambda tx: work(tx, store.append_readings))
 
     def _remember(self, batch: list[Taken], told: int, stored: int, refused: Sequence[store.RefusedRow]) -> None:
         READINGS.labels("stored").inc(stored)

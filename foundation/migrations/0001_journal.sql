@@ -115,6 +115,14 @@ BEGIN
   SELECT count(*), max(position) FROM written;
 END $$;
 
+-- Positions for readings that are copied in: n of them under the same lock, the last act before COMMIT here, too.
+CREATE FUNCTION journal.take_reading_positions(p_n int)
+RETURNS TABLE (first bigint, at timestamptz) LANGUAGE plpgsql SECURITY DEFINER SET search_path = journal, pg_temp AS $$
+BEGIN
+  PERFORM pg_advisory_xact_lock(71002);
+  RETURN QUERY SELECT setval('journal.reading_position', nextval('journal.reading_position') + p_n - 1) - p_n + 1, clock_timestamp();
+END $$;
+
 -- Partitions are made ahead, outside of transactions that append. What was recorded lies under the wall's day, what devices
 -- said under the city's. They are attached and not made in place: that would wait for every reader and hold up every writer.
 CREATE FUNCTION journal.make_partitions(p_today date, p_city_today date, p_days int)
