@@ -22,43 +22,44 @@ CREATE FUNCTION journal.append_readings(p_day date[], p_seen bytea[], p_at times
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
-DECLARE fresh bytea[];
+DECLARE fresh bigint[]; whole boolean;
 BEGIN
-  WITH usual AS (
-    INSERT INTO journal.reading_seen (day, key)
-    SELECT s.day, s.key FROM unnest(p_day, p_seen) AS s(day, key) WHERE s.day >= '2020-01-01' ORDER BY s.day, s.key
-    ON CONFLICT DO NOTHING RETURNING key),
+  WITH told AS (
+    SELECT DISTINCT ON (s.day, s.key) s.day, s.key, s.n FROM unnest(p_day, p_seen) WITH ORDINALITY AS s(day, key, n) ORDER BY s.day, s.key, s.n),
+  usual AS (
+    INSERT INTO journal.reading_seen (day, key) SELECT t.day, t.key FROM told t WHERE t.day >= '2020-01-01' ORDER BY t.day, t.key
+    ON CONFLICT DO NOTHING RETURNING day, key),
   odd AS (
-    INSERT INTO journal.reading_seen_odd (day, key)
-    SELECT s.day, s.key FROM unnest(p_day, p_seen) AS s(day, key) WHERE s.day < '2020-01-01' ORDER BY s.day, s.key
-    ON CONFLICT DO NOTHING RETURNING key)
-  SELECT array_agg(u.key) INTO fresh FROM (SELECT key FROM usual UNION ALL SELECT key FROM odd) u;
+    INSERT INTO journal.reading_seen_odd (day, key) SELECT t.day, t.key FROM told t WHERE t.day < '2020-01-01' ORDER BY t.day, t.key
+    ON CONFLICT DO NOTHING RETURNING day, key)
+  SELECT array_agg(t.n) INTO fresh FROM told t JOIN (SELECT * FROM usual UNION ALL SELECT * FROM odd) f USING (day, key);
   IF fresh IS NULL THEN
     RETURN QUERY SELECT 0::bigint, NULL::bigint;
     RETURN;
   END IF;
+  whole := cardinality(fresh) = cardinality(p_seen);
   PERFORM pg_advisory_xact_lock(71002);
   RETURN QUERY WITH written AS (
     INSERT INTO journal.reading (position, at, kind, key, body)
     SELECT nextval('journal.reading_position'), r.at, r.kind, r.key, r.body::json
-      FROM unnest(p_seen, p_at, p_kind, p_key, p_body) WITH ORDINALITY AS r(seen, at, kind, key, body, n)
-     WHERE cardinality(fresh) = cardinality(p_seen)
-        OR (r.seen = ANY (fresh) AND NOT EXISTS (SELECT 1 FROM unnest(p_seen) WITH ORDINALITY AS e(seen, n) WHERE e.seen = r.seen AND e.n < r.n))
-     ORDER BY n
+      FROM unnest(p_at, p_kind, p_key, p_body) WITH ORDINALITY AS r(at, kind, key, body, n)
+     WHERE whole OR r.n = ANY (fresh) ORDER BY n
     RETURNING position)
   SELECT count(*), max(position) FROM written;
 END $$;
 
-CREATE FUNCTION journal.drop_old_partitions(p_today date, p_reading_days integer, p_seen_days integer) RETURNS integer
+CREATE FUNCTION journal.drop_old_partitions(p_today date, p_city_today date, p_reading_days integer, p_seen_days integer) RETURNS integer
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'journal', 'pg_temp'
+    SET lock_timeout TO '200ms'
     AS $_$
 DECLARE t record; dropped int := 0;
 BEGIN
+  PERFORM pg_advisory_xact_lock(71003);
   FOR t IN SELECT c.relname name FROM pg_class c JOIN pg_namespace s ON s.oid = c.relnamespace
             WHERE s.nspname = 'journal' AND c.relkind = 'r' AND c.relispartition
               AND ((c.relname ~ '^reading_\d{8}$' AND to_date(right(c.relname, 8), 'YYYYMMDD') < p_today - p_reading_days)
-                OR (c.relname ~ '^reading_seen_\d{8}$' AND to_date(right(c.relname, 8), 'YYYYMMDD') < p_today - p_seen_days)) LOOP
+                OR (c.relname ~ '^reading_seen_\d{8}$' AND to_date(right(c.relname, 8), 'YYYYMMDD') < p_city_today - p_seen_days)) LOOP
     EXECUTE format('DROP TABLE journal.%I', t.name);
     dropped := dropped + 1;
   END LOOP;
@@ -66,32 +67,42 @@ BEGIN
   RETURN dropped;
 END $_$;
 
-CREATE FUNCTION journal.make_partitions(p_today date, p_days integer) RETURNS void
+CREATE FUNCTION journal.make_partition(p_parent text, p_part text, p_from text, p_to text) RETURNS void
+    LANGUAGE plpgsql
+    AS $$
+DECLARE name text := p_parent || '_' || p_part;
+BEGIN
+  IF to_regclass('journal.' || name) IS NULL THEN
+    EXECUTE format('CREATE TABLE journal.%I (LIKE journal.%I INCLUDING ALL)', name, p_parent);
+    EXECUTE format('ALTER TABLE journal.%I ATTACH PARTITION journal.%I FOR VALUES FROM (%L) TO (%L)', p_parent, name, p_from, p_to);
+  END IF;
+END $$;
+
+CREATE FUNCTION journal.make_partitions(p_today date, p_city_today date, p_days integer) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'journal', 'pg_temp'
     AS $$
-DECLARE d date; name text;
+DECLARE d date;
 BEGIN
   PERFORM pg_advisory_xact_lock(71003);
-  FOR d IN SELECT generate_series(p_today - 5, p_today + p_days, interval '1 day')::date LOOP
-    name := 'reading_seen_' || to_char(d, 'YYYYMMDD');
-    IF to_regclass('journal.' || name) IS NULL THEN
-      EXECUTE format('CREATE TABLE journal.%I PARTITION OF journal.reading_seen FOR VALUES FROM (%L) TO (%L)', name, d, d + 1);
-    END IF;
-    CONTINUE WHEN d < p_today - 1;
-    name := 'reading_' || to_char(d, 'YYYYMMDD');
-    IF to_regclass('journal.' || name) IS NULL THEN
-      EXECUTE format('CREATE TABLE journal.%I PARTITION OF journal.reading FOR VALUES FROM (%L) TO (%L)',
-                     name, d::timestamp AT TIME ZONE 'UTC', (d + 1)::timestamp AT TIME ZONE 'UTC');
-    END IF;
+  FOR d IN SELECT generate_series(p_city_today - 5, p_city_today + p_days, interval '1 day')::date LOOP
+    PERFORM journal.make_partition('reading_seen', to_char(d, 'YYYYMMDD'), d::text, (d + 1)::text);
+  END LOOP;
+  FOR d IN SELECT generate_series(p_today - 1, p_today + p_days, interval '1 day')::date LOOP
+    PERFORM journal.make_partition('reading', to_char(d, 'YYYYMMDD'), d || ' 00:00Z', d + 1 || ' 00:00Z');
   END LOOP;
   FOR d IN SELECT generate_series(date_trunc('month', p_today - 1), date_trunc('month', p_today + p_days), interval '1 month')::date LOOP
-    name := 'fact_' || to_char(d, 'YYYYMM');
-    IF to_regclass('journal.' || name) IS NULL THEN
-      EXECUTE format('CREATE TABLE journal.%I PARTITION OF journal.fact FOR VALUES FROM (%L) TO (%L)',
-                     name, d::timestamp AT TIME ZONE 'UTC', (d + interval '1 month')::timestamp AT TIME ZONE 'UTC');
-    END IF;
+    PERFORM journal.make_partition('fact', to_char(d, 'YYYYMM'), d || ' 00:00Z', (d + interval '1 month')::date || ' 00:00Z');
   END LOOP;
+END $$;
+
+CREATE FUNCTION journal.take_reading_positions(p_n integer) RETURNS TABLE(first bigint, at timestamp with time zone)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'journal', 'pg_temp'
+    AS $$
+BEGIN
+  PERFORM pg_advisory_xact_lock(71002);
+  RETURN QUERY SELECT setval('journal.reading_position', nextval('journal.reading_position') + p_n - 1) - p_n + 1, clock_timestamp();
 END $$;
 
 CREATE TABLE journal.city (

@@ -380,12 +380,8 @@ CREATE TABLE ledger.posting (
     c2 bigint,
     a2 bigint,
     of uuid,
-    CONSTRAINT known_code CHECK (((code >= 1) AND (code <= 7))),
-    CONSTRAINT leg0 CHECK (((a0 > 0) AND (d0 <> c0) AND ledger.joins(d0, c0))),
-    CONSTRAINT leg1 CHECK (((num_nulls(d1, c1, a1) = 3) OR ((num_nulls(d1, c1, a1) = 0) AND (a1 > 0) AND (d1 <> c1) AND ledger.joins(d1, c1)))),
-    CONSTRAINT leg2 CHECK (((num_nulls(d2, c2, a2) = 3) OR ((num_nulls(d2, c2, a2) = 0) AND (a2 > 0) AND (d2 <> c2) AND ledger.joins(d2, c2)))),
-    CONSTRAINT of_a_session CHECK (((ref IS NOT NULL) OR (code = ANY (ARRAY[2, 7])))),
-    CONSTRAINT refund_of_a_payment CHECK (((code <> 3) OR (of IS NOT NULL)))
+    CONSTRAINT legs_are_whole CHECK (((a0 > 0) AND (d0 <> c0) AND ledger.joins(d0, c0) AND ((num_nulls(d1, c1, a1) = 3) OR ((num_nulls(d1, c1, a1) = 0) AND (a1 > 0) AND (d1 <> c1) AND ledger.joins(d1, c1))) AND ((num_nulls(d2, c2, a2) = 3) OR ((num_nulls(d2, c2, a2) = 0) AND (a2 > 0) AND (d2 <> c2) AND ledger.joins(d2, c2))))),
+    CONSTRAINT says_what_for CHECK ((((code >= 1) AND (code <= 7)) AND ((ref IS NOT NULL) OR (code = ANY (ARRAY[2, 7]))) AND ((of IS NOT NULL) OR (code <> 3))))
 );
 
 CREATE VIEW ledger.leg AS
