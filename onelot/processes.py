@@ -7,7 +7,7 @@ from foundation import journal
 from foundation.tasks import Supervisor
 from onelot.wiring import City
 from parking.payments.poll_topups import poll_topups
-from parking.sessions.follow import conclude_stays
+from parking.sessions import follow as stays
 from services.identity.forget_old import keep_forgetting
 
 Round = Callable[[], None]
@@ -34,7 +34,8 @@ def _work(city: City) -> list[tuple[str, Loop, float]]:
     return [
         *followers,
         ("journal.partitions", partial(journal.keep_partitions, city.database), 60.0),
-        ("parking.conclude", partial(conclude_stays, city.database, city.clock), 15.0),
+        ("parking.conclude", partial(stays.conclude_stays, city.database, city.clock), 15.0),
+        ("parking.forget", partial(stays.keep_forgetting, city.database, city.clock), 60.0),
         ("payments.poll", partial(poll_topups, city.database, city.bank, city.clock), 60.0),
         ("identity.messages", city.sender.send_messages, 30.0),
         ("identity.forget", partial(keep_forgetting, city.database, city.clock), 60.0),
