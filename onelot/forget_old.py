@@ -11,13 +11,12 @@ from foundation import postgres
 from foundation.clock import Clock
 from foundation.postgres import Database
 from gateway_mqtt import store as gateway
-from parking.sessions import store as sessions
+from parking.sessions import follow as sessions
 from services.identity import forget_old as identity
 
 log = structlog.get_logger()
 
 REFUSED_KEPT = timedelta(days=7)
-OBSERVATIONS_KEPT = timedelta(days=90)  # As long as readings: what stays were told by.
 FORGOTTEN = Counter("onelot_forgotten_rows_total", "Rows whose time of keeping was over", ["what"])
 
 
@@ -26,8 +25,8 @@ async def forget_old(database: Database, clock: Clock) -> None:
     city = clock.city()
     async with database.transaction() as tx:
         FORGOTTEN.labels("refused").inc(await gateway.forget_refused(tx, city - REFUSED_KEPT))
-    async with database.transaction() as tx:
-        FORGOTTEN.labels("observations").inc(await sessions.forget_observations(tx, city - OBSERVATIONS_KEPT))
+    while forgotten := await sessions.forget_once(database, clock):
+        FORGOTTEN.labels("observations").inc(forgotten)
     await identity.forget_old(database, clock.wall())
 
 

@@ -44,6 +44,9 @@ class Bill:
     version: int
     state: State
     lines: str
+    certainty: str
+    collect: bool
+    tariff: str
 
 
 def state_of(*, total: int, paid: int, owed: int, void: bool, refunded: bool) -> State:

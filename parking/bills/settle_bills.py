@@ -1,6 +1,6 @@
 """Settle what each stay costs now less what is booked. First bill, late reading, corrected plate and appeal are one mechanism."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -8,7 +8,7 @@ from uuid import UUID
 from foundation import ids
 from foundation.clock import whole_seconds
 from foundation.events import BillSettled
-from foundation.postgres import Record, Transaction
+from foundation.postgres import Transaction
 from parking.bills import store
 from parking.bills.model import Bill, Billable, state_of
 from parking.ledger import settle as ledger
@@ -22,6 +22,7 @@ from parking.tariffs.render import render_lines
 from parking.tariffs.store import Published
 
 ENTIRELY_FREE = "[]"
+REACH = timedelta(days=3)  # How long after its end a visit may still have a say in what a later one costs.
 
 
 @dataclass(slots=True)
@@ -32,6 +33,7 @@ class _Case:
     site: Site
     before: Bill | None
     tariff: Published | None
+    earlier: tuple[Visit, ...] = ()
     total: int = 0
     lines: str = ENTIRELY_FREE
     provisional: bool = False
@@ -49,8 +51,19 @@ class _Case:
         return self.before.version + 1 if self.before else 1
 
     @property
-    def closed(self) -> bool:
+    def ended(self) -> bool:
         return self.stay.left_at is not None and not self.stay.void
+
+    @property
+    def asked(self) -> bool:
+        """Whether anything can be asked for it: it is over, and a tariff says what it costs."""
+        return self.ended and self.tariff is not None
+
+    @property
+    def chained(self) -> bool:
+        """Whether other visits of the plate have a say in its price."""
+        rule = self.tariff.tariff if self.tariff else None
+        return rule is not None and (rule.reentry is not None or rule.free.once_per != "chain")
 
     def debtor_changed(self) -> bool:
         before = self.before
@@ -61,91 +74,123 @@ class _Case:
         )
 
     def same_as_before(self) -> bool:
-        before = self.before
-        return (
-            before is not None
-            and (before.total, before.lines, before.entered_at) == (self.total, self.lines, self.stay.entered_at)
-            and not self.debtor_changed()
-            and (before.state == "void") == (not self.closed)
+        before, stay = self.before, self.stay
+        if before is None or self.debtor_changed() or (before.state == "void") == self.asked:
+            return False
+        if not self.asked:
+            return True
+        return (before.total, before.lines, before.entered_at, before.left_at, before.certainty, before.collect) == (
+            (self.total, self.lines, stay.entered_at, stay.left_at, stay.certainty, stay.collect)
         )
 
+    def may_collect(self) -> set[UUID]:
+        """Whose wallet has got money back, or may be asked now for what could not be taken before."""
+        refunded = {payer for _, payer, amount in self.payments if amount < 0}
+        before, stay = self.before, self.stay
+        if before is None or stay.person is None or not (stay.collect and self.owed):
+            return refunded
+        return refunded if (before.collect, before.person) == (True, stay.person) else refunded | {stay.person}
 
-async def settle_bills(tx: Transaction, stays: Sequence[Billable], *, now: datetime) -> set[UUID]:
-    """Price and book these stays; answers the sessions for which no tariff is in force, which have no bill yet."""
-    if not stays:
-        return set()
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """Sessions for which no tariff is in force, which have no bill yet; and whose debts may be collected now."""
+
+    unpriced: set[UUID]
+    may_collect: set[UUID]
+
+
+async def settle_bills(tx: Transaction, stays: Sequence[Billable], *, now: datetime) -> Settled:
+    """Price and book these stays, and what stands in one chain with them."""
+    settled = Settled(set(), set())
+    waiting = {stay.session: stay for stay in stays}
+    while waiting:
+        wave = _wave(waiting.values())
+        cases = await _cases(tx, wave)
+        settled.unpriced.update(case.stay.session for case in cases if case.ended and not case.asked)
+        await _settle_cases(tx, cases, now)
+        for case in cases:
+            settled.may_collect.update(case.may_collect())
+        for stay in wave:
+            del waiting[stay.session]
+        for later in await _followers(tx, [case for case in cases if case.chained]):
+            waiting.setdefault(later.session, later)
+    return settled
+
+
+def _wave(stays: Iterable[Billable]) -> list[Billable]:
+    """The oldest stay of each plate: a chain of visits is priced one after the other."""
+    oldest: dict[bytes, Billable] = {}
+    for stay in stays:
+        held = oldest.get(stay.plate_token)
+        if held is None or (stay.entered_at, stay.session) < (held.entered_at, held.session):
+            oldest[stay.plate_token] = stay
+    return list(oldest.values())
+
+
+async def _cases(tx: Transaction, stays: Sequence[Billable]) -> list[_Case]:
+    """Oldest first. Nothing was asked for a stay without an end and without a bill, and nothing is now."""
     known = await sites.load_sites(tx, [stay.site for stay in stays])
-    published = await tariffs.load(tx, [site.tariff for site in known.values()])
     billed = await store.lock_bills(tx, [stay.session for stay in stays])
-    unpriced: set[UUID] = set()
-    cases: list[_Case] = []
-    for stay in sorted(stays, key=lambda one: one.entered_at):
-        before = billed.get(stay.session)
-        if before is None and (stay.void or stay.left_at is None):
-            continue  # Nothing was asked for it, and nothing is now.
-        case = _Case(stay, known[stay.site], before, _in_force(published.get(known[stay.site].tariff, []), stay))
-        if case.closed and case.tariff is None:
-            unpriced.add(stay.session)
-        elif case.tariff is not None and case.tariff.tariff.reentry is not None:
-            await _settle_cases(tx, cases, now)  # A chain of visits is priced one after the other.
-            cases = []
-            await _settle_cases(tx, [case], now)
-            await _settle_followers(tx, case, now)
-        else:
-            cases.append(case)
-    await _settle_cases(tx, cases, now)
-    return unpriced
+    codes = {stay.session: _code(billed.get(stay.session), known[stay.site]) for stay in stays}
+    published = await tariffs.load(tx, codes.values())
+    cases = [
+        _Case(stay, known[stay.site], billed.get(stay.session), _in_force(published.get(codes[stay.session], []), stay))
+        for stay in sorted(stays, key=lambda one: (one.entered_at, one.session))
+    ]
+    cases = [case for case in cases if case.before is not None or case.ended]
+    chained = [case for case in cases if case.chained and case.asked]
+    earlier = await store.visits_before(tx, [(case.stay, _line_of(case)) for case in chained], REACH) if chained else {}
+    for case in chained:
+        case.earlier = tuple(earlier.get(case.stay.session, ()))
+    return cases
+
+
+def _code(bill: Bill | None, site: Site) -> str:
+    """A stay keeps the tariff it was billed by when its site gets another one."""
+    return bill.tariff if bill is not None and bill.tariff else site.tariff
+
+
+def _line_of(case: _Case) -> str:
+    """The tariff whose other sites count as the same lot; nothing when only this one does."""
+    assert case.tariff is not None
+    rule = case.tariff.tariff
+    return "" if rule.reentry is not None and rule.reentry.same == "lot" else rule.code
 
 
 def _in_force(versions: Sequence[Published], stay: Billable) -> Published | None:
     return next((one for one in versions if one.tariff.in_force_at(stay.entered_at)), None)
 
 
-async def _settle_followers(tx: Transaction, case: _Case, now: datetime) -> None:
-    """Later visits of the same chain cost something else when an earlier one has changed."""
-    assert case.tariff is not None and case.tariff.tariff.reentry is not None
-    gap = timedelta(minutes=case.tariff.tariff.reentry.gap_minutes)
-    until = (case.stay.left_at or case.stay.entered_at) + gap
-    if case.before is not None:
-        until = max(until, case.before.left_at + gap)
-    later = await store.visits_after(tx, case.stay, until)
-    await settle_bills(tx, [_billable_again(row) for row in later], now=now)
-
-
-def _billable_again(row: Record) -> Billable:
-    return Billable(
-        row["session"], row["site"], row["plate_token"], row["plate_sealed"], row["plate_colour"], row["vehicle_type"],
-        row["entered_at"], row["left_at"], row["certainty"], row["person"], collect=row["person"] is not None and row["certainty"] == "sure",
-    )  # fmt: skip
+async def _followers(tx: Transaction, cases: Sequence[_Case]) -> list[Billable]:
+    """Bills of later visits that may cost something else now, as the bill was before and as it is."""
+    spans = []
+    for case in cases:
+        stay, line = case.stay, _line_of(case)
+        spans.append((stay.plate_token, stay.site, line, stay.entered_at, (stay.left_at or stay.entered_at) + REACH))
+        if (before := case.before) is not None:
+            spans.append((before.plate_token, before.site, line, before.entered_at, before.left_at + REACH))
+    return await store.visits_after(tx, spans) if spans else []
 
 
 async def _settle_cases(tx: Transaction, cases: Sequence[_Case], now: datetime) -> None:
     for case in cases:
-        await _price(tx, case)
-    changed = [case for case in cases if not case.same_as_before()]
+        _price(case)
+    changed = [case for case in cases if (case.before is not None or case.asked) and not case.same_as_before()]
     if not changed:
         return
     await _load_booked(tx, changed)
     await _move_debts(tx, changed, now)
-    await _book(tx, [one for case in changed for one in _give_back(case, now)], changed)
-    await _book(tx, [one for case in changed for one in _ask(case, now)], changed)
+    await _book(tx, [one for case in changed for one in _give_back(case, now)])
+    await _book(tx, [one for case in changed for one in _ask(case, now)])
     await _save(tx, changed, now)
 
 
-async def _price(tx: Transaction, case: _Case) -> None:
-    if not case.closed or case.tariff is None:
+def _price(case: _Case) -> None:
+    if not case.asked or case.tariff is None or case.stay.left_at is None:
         return
-    stay = await _stay_of(tx, case)
-    price = price_stay.price_across(case.tariff.line, stay, calendar.official())
+    price = price_stay.price_across(case.tariff.line, stay_to_price(case.stay, case.stay.left_at, case.earlier), calendar.official())
     case.total, case.lines, case.provisional = price.total, render_lines(price.lines), price.provisional
-
-
-async def _stay_of(tx: Transaction, case: _Case) -> Stay:
-    assert case.tariff is not None and case.stay.left_at is not None
-    earlier = await store.visits_before(tx, case.stay) if case.tariff.tariff.reentry else []
-    return stay_to_price(
-        case.stay, case.stay.left_at, tuple(Visit(whole_seconds(entry), whole_seconds(left), case.stay.site) for entry, left in earlier)
-    )
 
 
 def stay_to_price(stay: Billable, until: datetime, earlier: tuple[Visit, ...] = ()) -> Stay:
@@ -200,7 +245,7 @@ async def _move_debts(tx: Transaction, cases: Sequence[_Case], now: datetime) ->
     """A plate was proved: what it owed goes to the person, by a posting; what others paid for it stays paid."""
     for case in cases:
         before, stay = case.before, case.stay
-        if before is None or before.person is not None or not _only_person_changed(case) or case.owed == 0:
+        if before is None or not _was_proved(case) or case.owed == 0:
             continue
         names = [receivable_of(before.plate_token, None), receivable_of(stay.plate_token, stay.person)]
         source, target = await ledger.open_accounts(tx, names)
@@ -208,9 +253,12 @@ async def _move_debts(tx: Transaction, cases: Sequence[_Case], now: datetime) ->
         await ledger.move_debt(tx, id=moved, session=stay.session, source=source, target=target, amount=case.owed, at=now)
 
 
-def _only_person_changed(case: _Case) -> bool:
-    before = case.before
-    return before is not None and (before.plate_token, before.operator) == (case.stay.plate_token, case.site.operator)
+def _was_proved(case: _Case) -> bool:
+    """Nobody held the plate, now somebody does; nothing else about the debtor has changed."""
+    before, stay = case.before, case.stay
+    if before is None or before.person is not None or stay.person is None:
+        return False
+    return (before.plate_token, before.operator) == (stay.plate_token, case.site.operator)
 
 
 def _give_back(case: _Case, now: datetime) -> list[_Entry]:
@@ -218,7 +266,7 @@ def _give_back(case: _Case, now: datetime) -> list[_Entry]:
     before = case.before
     if before is None:
         return []
-    moved = case.debtor_changed() and not (before.person is None and _only_person_changed(case))
+    moved = case.debtor_changed() and not _was_proved(case)
     too_much = before.total if moved else before.total - case.total
     if too_much <= 0:
         return []
@@ -258,7 +306,7 @@ def _ask(case: _Case, now: datetime) -> list[_Entry]:
     return [_Entry(case, posting, payer, person, token, operator, more, case.owed, case.stay.collect, now)]
 
 
-async def _book(tx: Transaction, entries: Sequence[_Entry], cases: Sequence[_Case]) -> None:
+async def _book(tx: Transaction, entries: Sequence[_Entry]) -> None:
     if not entries:
         return
     names = sorted({name for entry in entries for name in entry.names()})
@@ -298,10 +346,10 @@ def _left_at(case: _Case) -> datetime:
 def _bill_row(case: _Case, now: datetime) -> tuple[object, ...]:
     stay, rule = case.stay, case.tariff
     refunded = bool(case.payers or case.payments)
-    state = state_of(total=case.total, paid=case.paid, owed=case.owed, void=not case.closed, refunded=refunded)
+    state = state_of(total=case.total, paid=case.paid, owed=case.owed, void=not case.asked, refunded=refunded)
     return (
         case.id, stay.session, stay.site, case.site.operator, stay.person, stay.plate_token, stay.plate_sealed, stay.plate_colour, stay.vehicle_type,
-        stay.certainty, stay.entered_at, max(_left_at(case), stay.entered_at), now, case.total, case.paid, case.owed, case.version, state,
+        stay.certainty, stay.collect, stay.entered_at, max(_left_at(case), stay.entered_at), now, case.total, case.paid, case.owed, case.version, state,
         rule.tariff.code if rule else "", rule.tariff.version if rule else 0, rule.sha256 if rule else "", case.provisional, case.lines,
     )  # fmt: skip
 

@@ -1,12 +1,14 @@
 """What is remembered of bills, one function a query."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from foundation import sql
+from foundation.clock import whole_seconds
 from foundation.postgres import Record, Transaction
 from parking.bills.model import Bill, Billable
+from parking.tariffs.model import Visit
 
 queries = sql.load("parking.bills")
 
@@ -27,10 +29,24 @@ async def payers(tx: Transaction, bills: Sequence[UUID]) -> dict[UUID, list[tupl
     return found
 
 
-async def visits_before(tx: Transaction, stay: Billable) -> list[tuple[datetime, datetime]]:
-    rows = await tx.fetch(queries.visits_before, stay.plate_token, stay.site, stay.entered_at, stay.session)
-    return [(row["entered_at"], row["left_at"]) for row in rows]
+async def visits_before(tx: Transaction, stays: Sequence[tuple[Billable, str]], reach: timedelta) -> dict[UUID, list[Visit]]:
+    """By session its plate's earlier visits to the site, or to any site of the tariff line that is named."""
+    rows = [(stay.session, stay.plate_token, stay.site, line, stay.entered_at) for stay, line in stays]
+    found: dict[UUID, list[Visit]] = {}
+    for row in await tx.fetch(queries.visits_before, *[list(column) for column in zip(*rows, strict=True)], reach):
+        visit = Visit(whole_seconds(row["entered_at"]), whole_seconds(row["left_at"]), row["site"])
+        found.setdefault(row["of"], []).append(visit)
+    return found
 
 
-async def visits_after(tx: Transaction, stay: Billable, until: datetime) -> list[Record]:
-    return await tx.fetch(queries.visits_after, stay.plate_token, stay.site, stay.entered_at, until)
+async def visits_after(tx: Transaction, spans: Sequence[tuple[bytes, str, str, datetime, datetime]]) -> list[Billable]:
+    """Bills of visits that begin in spans `(plate, site, tariff line, after, before)`."""
+    rows = await tx.fetch(queries.visits_after, *[list(column) for column in zip(*spans, strict=True)])
+    return [_billable_again(row) for row in rows]
+
+
+def _billable_again(row: Record) -> Billable:
+    return Billable(
+        row["session"], row["site"], row["plate_token"], row["plate_sealed"], row["plate_colour"], row["vehicle_type"],
+        row["entered_at"], row["left_at"], row["certainty"], row["person"], row["collect"],
+    )  # fmt: skip

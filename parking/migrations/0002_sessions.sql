@@ -32,6 +32,7 @@ CREATE TABLE parking.observation (
   id           bytea       NOT NULL,
   seq          bigint      NOT NULL,
   device       text        NOT NULL,
+  lane         text        NOT NULL DEFAULT '',  -- of a gate
   what         text        NOT NULL CHECK (what IN ('occupied', 'free', 'in', 'out')),
   plate_token  bytea,
   plate_sealed bytea,
@@ -43,6 +44,8 @@ CREATE TABLE parking.observation (
   no_clock     boolean     NOT NULL,
   PRIMARY KEY (unit, at, id)
 );
+CREATE INDEX observation_passage ON parking.observation (device, at) WHERE lane <> ''; -- a gate that speaks again of a passage corrects itself
+CREATE INDEX observation_age ON parking.observation USING brin (at);
 
 CREATE TABLE parking.session (
   id            uuid        PRIMARY KEY,
@@ -65,9 +68,11 @@ CREATE TABLE parking.session (
   why           text[]      NOT NULL DEFAULT '{}',
   gaps          json        NOT NULL DEFAULT '[]', -- moments at which the device lost the car and had it back
   person        uuid,
+  collect       boolean     NOT NULL DEFAULT false, -- what it costs may be taken from the person's wallet unasked
   version       int         NOT NULL DEFAULT 1,
   believed_at   timestamptz,                   -- from when on the end that its own unit tells is believed
   settles_at    timestamptz,                   -- when an open session with an end has to be looked at again
+  candidate     uuid,                          -- for an exit without an entry: the one stay inside that may be its own
   CHECK (left_at IS NULL OR left_at >= entered_at),
   CHECK (seen_left_at IS NULL OR seen_left_at >= entered_at),
   CHECK (state <> 'closed' OR left_at IS NOT NULL),
@@ -75,9 +80,12 @@ CREATE TABLE parking.session (
 );
 CREATE INDEX session_unit ON parking.session (unit, entered_at);
 CREATE INDEX session_plate ON parking.session (plate_token, entered_at) WHERE plate_token IS NOT NULL;
+CREATE INDEX session_plate_end ON parking.session (plate_token, coalesce(seen_left_at, 'infinity')) WHERE state <> 'void' AND plate_token IS NOT NULL;
 CREATE INDEX session_person ON parking.session (person, entered_at DESC, id) WHERE person IS NOT NULL;
 CREATE INDEX session_site ON parking.session (site, entered_at DESC, id);
 CREATE INDEX session_settles ON parking.session (settles_at) WHERE settles_at IS NOT NULL;
+CREATE INDEX session_unmatched ON parking.session (site, entered_at) WHERE 'entry_missing' = ANY (why);
+CREATE INDEX session_inside ON parking.session (site, coalesce(seen_left_at, 'infinity')) WHERE spot = '' AND state <> 'void';
 CREATE INDEX session_unpriced ON parking.session (site) WHERE 'no_tariff' = ANY (why);
 -- Never two open sessions of one spot, nor of one plate at one site's gates.
 CREATE UNIQUE INDEX session_one_open ON parking.session (unit) WHERE state = 'open' AND seen_left_at IS NULL;
@@ -93,6 +101,7 @@ CREATE TABLE parking.bill (
   plate_colour   text        NOT NULL,
   vehicle_type   text        NOT NULL,
   certainty      text        NOT NULL,
+  collect        boolean     NOT NULL,         -- what is owed of it may be taken from the wallet unasked
   entered_at     timestamptz NOT NULL,
   left_at        timestamptz NOT NULL,
   issued_at      timestamptz NOT NULL,
@@ -110,8 +119,9 @@ CREATE TABLE parking.bill (
 );
 CREATE INDEX bill_person ON parking.bill (person, issued_at DESC, id) WHERE person IS NOT NULL;
 CREATE INDEX bill_operator ON parking.bill (operator, issued_at DESC, id);
+CREATE INDEX bill_collect ON parking.bill (person, entered_at, id) WHERE owed > 0 AND collect;
 CREATE INDEX bill_owed ON parking.bill (plate_token) WHERE owed > 0;
-CREATE INDEX bill_chain ON parking.bill (plate_token, site, entered_at);
+CREATE INDEX bill_chain ON parking.bill (plate_token, entered_at);
 CREATE INDEX bill_site ON parking.bill (site, issued_at DESC, id);
 
 -- Each version of a bill as it was: what was asked, and by which rule. A bill is evidence.

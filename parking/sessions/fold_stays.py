@@ -1,6 +1,6 @@
 """Fold new evidence into stays and settle what each stay now costs: all in the follower's transaction, or nothing."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -8,7 +8,7 @@ from uuid import UUID
 from foundation import ids, plates, seal
 from foundation.events import Fact, SessionClosed, SessionOpened, SessionVoided
 from foundation.postgres import Transaction
-from parking.bills import settle_bills
+from parking.bills import pay_bill, settle_bills
 from parking.bills.model import Billable
 from parking.sessions import model, store
 from parking.sessions.model import Seen, Session, Stay
@@ -25,49 +25,68 @@ class Folded:
 
 async def fold_stays(tx: Transaction, found: Sequence[Observation], *, keys: seal.Keys, now: datetime) -> None:
     """Add evidence and bring the stays of its units, and of their plates elsewhere, up to date."""
+    await store.lock_house(tx)
     await store.save_observations(tx, found)
-    first_news: dict[str, datetime] = {}
-    for one in found:
-        first_news[one.unit] = min(first_news.get(one.unit, one.seen.at), one.seen.at)
-    after = await store.anchors(tx, first_news)
-    known = await store.lock_sessions_of_units(tx, after)
-    seen = await store.observations_of_units(tx, after)
-    told = [pair for unit, evidence in seen.items() for pair in _fold_unit(unit, evidence, known, _places(found)[unit], keys)]
-    await _conclude(tx, told, now)
+    told = await _tell_units(tx, await _first_news(tx, found), _places(found), keys)
+    folded = await _conclude(tx, [pair for pair in told if pair.before != pair.after], now)
+    await _settle(tx, await _propose(tx, folded, keys), now)
 
 
 async def conclude_due(tx: Transaction, due: Sequence[UUID], *, now: datetime) -> None:
     """Close the stays whose end may be believed by now."""
-    locked = await store.lock_sessions(tx, due)
-    await _conclude(tx, [Folded(one, one) for one in locked if one.settles_at is not None and one.settles_at <= now], now)
+    await store.lock_house(tx)
+    waiting = await store.sessions_by_id(tx, due)
+    await _settle(
+        tx, await _conclude(tx, [Folded(one, one) for one in waiting if one.settles_at is not None and one.settles_at <= now], now), now
+    )
 
 
 async def reconsider(tx: Transaction, sessions: Sequence[UUID], *, now: datetime) -> None:
-    """Look at sessions again, because who holds the plate or what a stay costs has changed."""
-    locked = await store.lock_sessions(tx, sessions)
-    await _conclude(tx, [Folded(one, one) for one in locked], now, all_of_them=True)
+    """Look at sessions again, because who holds the plate or what a stay costs has changed. The house is locked by the caller."""
+    folded = await _conclude(tx, [Folded(one, one) for one in await store.sessions_by_id(tx, sessions)], now)
+    await _settle(tx, folded, now, also=frozenset(sessions))
+
+
+async def _first_news(tx: Transaction, found: Sequence[Observation]) -> dict[str, datetime]:
+    """Each unit that may have changed, and since when."""
+    news = await store.corrected_units(tx, found)
+    for one in found:
+        news[one.unit] = min(news.get(one.unit, one.seen.at), one.seen.at)
+    return news
 
 
 def _places(found: Sequence[Observation]) -> dict[str, tuple[str, str]]:
     return {one.unit: (one.site, one.spot) for one in found}
 
 
+async def _tell_units(tx: Transaction, news: dict[str, datetime], places: dict[str, tuple[str, str]], keys: seal.Keys) -> list[Folded]:
+    """The stays of these units as their evidence now tells them."""
+    after = await store.anchors(tx, news)
+    known: dict[str, list[Session]] = {unit: [] for unit in after}
+    for one in await store.sessions_of_units(tx, after):
+        known[one.unit].append(one)
+    seen = await store.observations_of_units(tx, after)
+    return [pair for unit in after for pair in _fold_unit(unit, seen[unit], known[unit], places.get(unit) or _gate_of(unit), keys)]
+
+
+def _gate_of(unit: str) -> tuple[str, str]:
+    """The place of a plate at a site's gates."""
+    return unit.partition("|")[0], ""
+
+
 def _fold_unit(unit: str, evidence: Sequence[Seen], known: Sequence[Session], place: tuple[str, str], keys: seal.Keys) -> list[Folded]:
     """The stays of a unit, each on the session that it continues; sessions that no evidence carries any more are void."""
-    site, spot = place
-    mine = sorted((one for one in known if one.unit == unit), key=lambda one: (one.state == "void", one.entered_at))
-    stays = model.stays_of(_readable(evidence, keys), gated=not spot, near=plates.near_plates)
+    mine = sorted(known, key=lambda one: (one.state == "void", one.entered_at))
+    stays = model.stays_of(_readable(evidence, keys), gated=not place[1], near=plates.near_plates)
     matched = model.recognise(stays, mine)
-    folded = [_told(before, stay, unit, site, spot) for before, stay in zip(matched, stays, strict=True)]
+    folded = [_told(before, stay, unit, place) for before, stay in zip(matched, stays, strict=True)]
     kept = {pair.after.id for pair in folded}
     return folded + [Folded(one, one.voided()) for one in mine if one.id not in kept and one.state != "void"]
 
 
-def _told(before: Session | None, stay: Stay, unit: str, site: str, spot: str) -> Folded:
-    fresh = Session(
-        ids.id_of("session", unit, stay.opened_by.hex()), unit, site, spot, stay.opened_by, stay.entered_at, stay.proven_at, version=0
-    )
-    return Folded(before, (before or fresh).told_by(stay, gated=not spot))
+def _told(before: Session | None, stay: Stay, unit: str, place: tuple[str, str]) -> Folded:
+    fresh = Session(ids.new_id(), unit, *place, stay.opened_by, stay.entered_at, stay.proven_at, version=0)
+    return Folded(before, (before or fresh).told_by(stay, gated=not place[1]))
 
 
 def _readable(evidence: Sequence[Seen], keys: seal.Keys) -> Sequence[Seen]:
@@ -85,29 +104,112 @@ def text_of(sealed: bytes, keys: seal.Keys) -> str:
         return ""
 
 
-async def _conclude(tx: Transaction, told: Sequence[Folded], now: datetime, *, all_of_them: bool = False) -> None:
-    """Decide ends by where else the plates were, name the people, save, tell, settle."""
+# What is made of it
+
+
+async def _conclude(tx: Transaction, told: Sequence[Folded], now: datetime) -> list[Folded]:
+    """Decide ends by where else the plates were, and name the people. Stays elsewhere that this touches are part of the answer."""
     pairs = {pair.after.id: pair for pair in told}
-    since: dict[bytes, datetime] = {}
-    for pair in told:
-        for one in (pair.before, pair.after):
-            if one is not None and one.plate_token:
-                since[one.plate_token] = min(since.get(one.plate_token, one.entered_at), one.entered_at)
-    for one in await store.lock_sessions_of_plates(tx, since):
+    since = _since(one for pair in told for one in (pair.before, pair.after) if one is not None)
+    for one in await store.sessions_touching(tx, since) if since else []:
         pairs.setdefault(one.id, Folded(one, one))
-    held = await store.holders(tx, since)
-    ends = {one.id: one for one in _untangled(pair.after for pair in pairs.values())}
-    concluded = [Folded(pair.before, _with_person(pair.after.concluded(ends.get(pair.after.id), now), held)) for pair in pairs.values()]
-    changed = [_counted(pair) for pair in concluded if pair.before != pair.after]
-    chosen = {pair.after.id for pair in told} if all_of_them else set()
+    presences = {pair.after.id: pair.after for pair in pairs.values()}
+    wider = _since(presences.values())
+    if any(at < since[token] for token, at in wider.items()):  # Those touched may themselves overlap with older ones.
+        presences = {one.id: one for one in await store.sessions_touching(tx, wider)} | presences
+    ends = {one.id: one for one in _untangled(presences.values())}
+    held = await store.holders(tx, since) if since else {}
+    return [Folded(pair.before, _with_person(pair.after.concluded(ends.get(pair.after.id), now), held)) for pair in pairs.values()]
+
+
+def _since(sessions: Iterable[Session]) -> dict[bytes, datetime]:
+    """The earliest beginning of each plate."""
+    since: dict[bytes, datetime] = {}
+    for one in sessions:
+        if one.plate_token:
+            since[one.plate_token] = min(since.get(one.plate_token, one.entered_at), one.entered_at)
+    return since
+
+
+def _untangled(sessions: Iterable[Session]) -> list[model.Presence]:
+    by_plate: dict[bytes, list[model.Presence]] = {}
+    for one in sessions:
+        if one.plate_token and one.state != "void":
+            by_plate.setdefault(one.plate_token, []).append(one.presence())
+    return [presence for presences in by_plate.values() for presence in model.untangle(presences)]
+
+
+def _with_person(one: Session, held: dict[bytes, list[store.Holder]]) -> Session:
+    holder = store.holder_at(held.get(one.plate_token, ()), one.entered_at) if one.plate_token else None
+    return replace(
+        one, person=holder.person if holder else None, collect=holder is not None and holder.auto_pay and one.certainty == "sure"
+    )
+
+
+async def _propose(tx: Transaction, folded: Sequence[Folded], keys: seal.Keys) -> list[Folded]:
+    """For exits without an entry: which stay inside may be theirs. Any order of arrival ends in the same proposals."""
+    pairs = {pair.after.id: pair for pair in folded}
+    since: dict[str, datetime] = {}
+    for pair in folded:
+        if (at := _inside_otherwise(pair)) is not None:
+            since[pair.after.site] = min(since.get(pair.after.site, at), at)
+    for one in await store.unmatched_exits(tx, since) if since else []:
+        pairs.setdefault(one.id, Folded(one, one))
+    proposed = []
+    for pair in pairs.values():
+        after = pair.after
+        if after.candidate is not None or (not after.spot and "entry_missing" in after.why):
+            after = after.proposing(await _candidates(tx, after, pairs, keys))
+        proposed.append(Folded(pair.before, after))
+    return proposed
+
+
+def _inside_otherwise(pair: Folded) -> datetime | None:
+    """From when on the gates of its site have another car inside, or not inside, than before."""
+    before, after = pair.before, pair.after
+    if after.spot or (
+        before is not None and (before.entered_at, before.plate_token, before.end) == (after.entered_at, after.plate_token, after.end)
+    ):
+        return None
+    if (
+        before is None
+        or (before.entered_at, before.plate_token) != (after.entered_at, after.plate_token)
+        or "void" in (before.state, after.state)
+    ):
+        return min(before.entered_at, after.entered_at) if before else after.entered_at
+    return min(end for end in (before.end, after.end) if end is not None)
+
+
+async def _candidates(tx: Transaction, exit: Session, pairs: Mapping[UUID, Folded], keys: seal.Keys) -> list[UUID]:
+    if exit.plate_sealed is None or "entry_missing" not in exit.why or exit.state == "void":
+        return []
+    stored = {one.id: one for one in await store.sessions_inside(tx, exit.site, exit.entered_at)}
+    inside = stored | {pair.after.id: pair.after for pair in pairs.values() if pair.after.site == exit.site}
+    text = text_of(exit.plate_sealed, keys)
+    return [one.id for one in inside.values() if one.inside_at(exit.entered_at) and _may_be(exit, one, text, keys)]
+
+
+def _may_be(exit: Session, one: Session, text: str, keys: seal.Keys) -> bool:
+    """One usual confusion apart, or the same characters in another colour."""
+    if one.plate_sealed is None or one.plate_token == exit.plate_token:
+        return False
+    other = text_of(one.plate_sealed, keys)
+    return plates.near_plates(text, other) or (text != "" and text == other)
+
+
+# What it costs
+
+
+async def _settle(tx: Transaction, folded: Sequence[Folded], now: datetime, *, also: Set[UUID] = frozenset()) -> None:
+    """Save, tell and settle what has changed, and settle `also` what has not."""
+    changed = [_counted(pair) for pair in folded if pair.before != pair.after]
     await store.save_sessions(tx, [pair.after for pair in changed])
     tx.tell(*(fact for pair in changed for fact in _facts(pair)), at=now)
-    to_settle = [pair.after for pair in changed] + [
-        pair.after for pair in concluded if pair.before == pair.after and pair.after.id in chosen
-    ]
-    billable = [_billable(one, held) for one in to_settle if one.plate_token and one.plate_sealed]
-    unpriced = await settle_bills.settle_bills(tx, billable, now=now)
-    await _mark_unpriced(tx, to_settle, unpriced)
+    to_settle = [pair.after for pair in changed] + [pair.after for pair in folded if pair.before == pair.after and pair.after.id in also]
+    settled = await settle_bills.settle_bills(tx, [_billable(one) for one in to_settle if one.plate_token and one.plate_sealed], now=now)
+    await _mark_unpriced(tx, to_settle, settled.unpriced)
+    for person in sorted(settled.may_collect):
+        await pay_bill.collect_debts(tx, person, now=now)
 
 
 async def _mark_unpriced(tx: Transaction, sessions: Sequence[Session], unpriced: set[UUID]) -> None:
@@ -121,27 +223,12 @@ async def _mark_unpriced(tx: Transaction, sessions: Sequence[Session], unpriced:
         await store.save_sessions(tx, marked)
 
 
-def _billable(one: Session, held: dict[bytes, list[store.Holder]]) -> Billable:
+def _billable(one: Session) -> Billable:
     assert one.plate_token is not None and one.plate_sealed is not None, "only a plate can be billed"
-    holder = store.holder_at(held.get(one.plate_token, ()), one.entered_at)
-    collect = holder is not None and holder.auto_pay and one.certainty == "sure"
     return Billable(
         one.id, one.site, one.plate_token, one.plate_sealed, one.plate_colour, one.vehicle_type, one.entered_at, one.left_at, one.certainty,
-        one.person, collect, void=one.state == "void",
+        one.person, one.collect, void=one.state == "void",
     )  # fmt: skip
-
-
-def _untangled(sessions: Iterable[Session]) -> list[model.Presence]:
-    by_plate: dict[bytes, list[model.Presence]] = {}
-    for one in sessions:
-        if one.plate_token and one.state != "void":
-            by_plate.setdefault(one.plate_token, []).append(one.presence())
-    return [presence for presences in by_plate.values() for presence in model.untangle(presences)]
-
-
-def _with_person(one: Session, held: dict[bytes, list[store.Holder]]) -> Session:
-    holder = store.holder_at(held.get(one.plate_token, ()), one.entered_at) if one.plate_token else None
-    return replace(one, person=holder.person if holder else None)
 
 
 def _counted(pair: Folded) -> Folded:

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
+from uuid import UUID
 
 import structlog
 
 from foundation import postgres, seal
 from foundation.clock import Clock
-from foundation.events import PlateProved, PlateReleased, Reading, SpotSeen, TariffPublished, VehiclePassed
+from foundation.events import PlateProved, PlateReleased, Reading, SiteChanged, SpotSeen, TariffPublished, VehiclePassed
 from foundation.journal import Entry, Journal
 from foundation.postgres import Database, Transaction
 from parking.sessions import fold_stays, store
@@ -20,6 +21,8 @@ from parking.sites.store import Site
 log = structlog.get_logger()
 
 DUE_MAX = 200
+WAITING_MAX = 500  # Stays priced at once when a tariff comes.
+FORGOTTEN_MAX = 20_000
 EVIDENCE_KEPT = timedelta(days=90)
 
 
@@ -72,6 +75,7 @@ def _observation(unit: str, spot: str, reading: SpotSeen | VehiclePassed, what: 
     seen = Seen(
         reading.id, reading.at, reading.seq, reading.device, what, plate,
         vehicle.confidence if vehicle else None, vehicle.type if vehicle else "unknown", reading.raw_at,
+        reading.lane if isinstance(reading, VehiclePassed) else "",
     )  # fmt: skip
     return Observation(unit, reading.site, spot, seen, evidence, reading.raw_at, reading.no_clock)
 
@@ -101,25 +105,43 @@ async def conclude_once(database: Database, clock: Clock) -> int:
 
 
 class HoldersFollower:
-    """Who holds which plate, from the proofs; the stays and debts of the period follow the person."""
+    """Who holds which plate, from the proofs, and what waits for a price; stays and debts of the period follow the person."""
 
     name = "parking.holders"
     journal: Journal = "fact"
-    kinds = frozenset({PlateProved.kind, PlateReleased.kind, TariffPublished.kind})
+    kinds = frozenset({PlateProved.kind, PlateReleased.kind, TariffPublished.kind, SiteChanged.kind})
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
 
     async def apply(self, tx: Transaction, entries: Sequence[Entry]) -> None:
+        await store.lock_house(tx)
         for entry in entries:
             fact = entry.event
             if isinstance(fact, PlateProved):
-                await tx.execute(store.queries.end_holders, fact.plate_token, fact.since, fact.person)
-                await tx.execute(store.queries.add_holder, fact.plate_token, fact.person, fact.since, fact.auto_pay)
-                rows = await tx.fetch(store.queries.sessions_of_plate_since, fact.plate_token, fact.since)
-                await fold_stays.reconsider(tx, [row["id"] for row in rows], now=self._clock.city())
+                await store.begin_holding(tx, fact.plate_token, fact.person, fact.since, auto_pay=fact.auto_pay)
+                await self._reconsider_plate(tx, fact.plate_token, fact.since)
             elif isinstance(fact, PlateReleased):
-                await tx.execute(store.queries.end_holding, fact.plate_token, fact.person, fact.until)
+                await store.end_holding(tx, fact.plate_token, fact.person, fact.until)
+                await self._reconsider_plate(tx, fact.plate_token, fact.until)
             elif isinstance(fact, TariffPublished):
-                waiting = [row["id"] for row in await tx.fetch(store.queries.unpriced_sessions, fact.code)]
-                await fold_stays.reconsider(tx, waiting, now=self._clock.city())
+                await self._price_waiting(tx, tariff=fact.code)
+            elif isinstance(fact, SiteChanged) and fact.tariff:
+                await sites.refresh_sites(tx, [fact.site])  # The follower of sites may not have come so far yet.
+                await self._price_waiting(tx, site=fact.site)
+
+    async def _reconsider_plate(self, tx: Transaction, plate_token: bytes, since: datetime) -> None:
+        found = await store.sessions_of_plate_since(tx, plate_token, since)
+        await fold_stays.reconsider(tx, found, now=self._clock.city())
+
+    async def _price_waiting(self, tx: Transaction, *, tariff: str | None = None, site: str | None = None) -> None:
+        last = UUID(int=0)
+        while waiting := await store.unpriced_sessions(tx, tariff, site, last, WAITING_MAX):
+            await fold_stays.reconsider(tx, waiting, now=self._clock.city())
+            last = waiting[-1]
+
+
+async def forget_once(database: Database, clock: Clock) -> int:
+    """How many were forgotten; so many at most that nobody waits for it."""
+    before = clock.city() - EVIDENCE_KEPT
+    return await database.run(lambda tx: store.forget_observations(tx, before, FORGOTTEN_MAX))

@@ -41,6 +41,12 @@ class SessionView(msgspec.Struct, frozen=True):
     bill: UUID | None
 
 
+class OperatorSessionView(SessionView, frozen=True):
+    """`candidate` of an exit without an entry is the one stay inside whose plate may have been misread: a proposal, to be decided."""
+
+    candidate: UUID | None
+
+
 class _Teller:
     """Rows as views; plates are opened for whoever may see them."""
 
@@ -55,6 +61,10 @@ class _Teller:
             row["id"], row["site"], row["spot"] or None, shown or None, rfc3339(whole_seconds(row["entered_at"])), left_at,
             row["state"], row["certainty"], row["why"], self._fee(row), row["bill"] if row["state"] == "closed" else None,
         )  # fmt: skip
+
+    def operator_view(self, row: Record) -> OperatorSessionView:
+        """Plates are masked."""
+        return OperatorSessionView(**msgspec.structs.asdict(self.view(row, masked=True)), candidate=row["candidate"])
 
     def _fee(self, row: Record) -> Money | None:
         if row["state"] == "closed":
@@ -78,19 +88,19 @@ def routes(database: Database, keys: seal.Keys, book: Book, clock: Clock) -> lis
         page = page_of(rows, call.query.limit, lambda row: (row["entered_at"].isoformat(), row["id"]))
         return Page([teller.view(row) for row in page.items], page.next_cursor)
 
-    async def list_operator_sessions(call: Call) -> Page[SessionView]:
+    async def list_operator_sessions(call: Call) -> Page[OperatorSessionView]:
         at, last = place_in_time(call.query.cursor)
         operators = None if call.me.has("admin") else sorted(call.me.scopes("operator"))
         rows = await database.fetch(
             store.queries.sessions_of_operators, operators, call.query.state, at, last, call.query.limit + 1, call.query.certainty
         )
         page = page_of(rows, call.query.limit, lambda row: (row["entered_at"].isoformat(), row["id"]))
-        return Page([teller.view(row, masked=True) for row in page.items], page.next_cursor)
+        return Page([teller.operator_view(row) for row in page.items], page.next_cursor)
 
     return [
         Route("GET", "/api/v1/me/sessions", list_my_sessions, "My stays, newest first", Who.PERSON, SessionsQuery, answer=Page[SessionView]),
         Route(
             "GET", "/api/v1/operator/sessions", list_operator_sessions, "Stays at one's own sites, newest first",
-            Who.OPERATOR, OperatorSessionsQuery, answer=Page[SessionView],
+            Who.OPERATOR, OperatorSessionsQuery, answer=Page[OperatorSessionView],
         ),
     ]  # fmt: skip

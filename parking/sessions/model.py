@@ -16,7 +16,7 @@ NearPlates = Callable[[str, str], bool]
 CLEAR = timedelta(seconds=60)  # A spot must be clear so long before a departure is believed: devices blink.
 JITTER = timedelta(seconds=10)  # A car at a barrier may be seen in, out and in; what counts is the net.
 REPEAT = timedelta(seconds=60)  # The same direction again within it is the same passage.
-QUIET = timedelta(minutes=2)  # Longer than each of these: what lies so far apart does not touch.
+QUIET = timedelta(minutes=2)  # Longer than each of these together with what follows it: what lies so far apart does not touch.
 TRAVEL = timedelta(minutes=5)  # Nobody gets from one site to another in less.
 
 
@@ -43,6 +43,7 @@ class Seen:
     confidence: float | None = None
     vehicle_type: str = "unknown"
     raw_at: datetime | None = None
+    lane: str = ""
 
     @property
     def order(self) -> tuple[datetime, int, str, bytes]:
@@ -65,6 +66,7 @@ class Stay:
     gaps: tuple[tuple[datetime, datetime], ...] = ()
     evidence: frozenset[bytes] = frozenset()
     over: bool = False  # A later stay has begun: its end needs no waiting for.
+    returned: Seen | None = None  # What ended the last gap: if that was another car, its stay began here.
 
     def settles_at(self, gated: bool) -> datetime | None:
         """From when on its end is believed; None while it has none."""
@@ -81,7 +83,7 @@ def stays_of(seen: Iterable[Seen], *, gated: bool, near: NearPlates) -> list[Sta
 
 def _without_corrected(ordered: Sequence[Seen]) -> list[Seen]:
     """A device that speaks again of the same moment corrects itself: its later word counts."""
-    last = {(one.device, one.at, one.what in ("in", "out") and one.what): one for one in ordered}
+    last = {(one.device, one.lane, one.at, one.what in ("in", "out") and one.what): one for one in ordered}
     kept = {one.id for one in last.values()}
     return [one for one in ordered if one.id in kept]
 
@@ -103,9 +105,9 @@ def _spot_stays(ordered: Sequence[Seen], near: NearPlates) -> list[Stay]:
     return stays
 
 
-def _begun(one: Seen, entered_at: datetime | None = None) -> Stay:
+def _begun(one: Seen) -> Stay:
     why = frozenset() if one.plate else frozenset({"no_plate"})
-    return Stay(one.id, entered_at or one.at, one.at, one.plate, one.confidence, one.vehicle_type, why=why, evidence=frozenset({one.id}))
+    return Stay(one.id, one.at, one.at, one.plate, one.confidence, one.vehicle_type, why=why, evidence=frozenset({one.id}))
 
 
 def _occupied_again(current: Stay, one: Seen, near: NearPlates) -> list[Stay]:
@@ -115,12 +117,12 @@ def _occupied_again(current: Stay, one: Seen, near: NearPlates) -> list[Stay]:
         if one.at - current.left_at > CLEAR or same is False:
             return [replace(current, over=True), _begun(one)]
         gaps = (*current.gaps, (current.left_at, one.at))
-        return [_with_proof(replace(current, left_at=None, closed_by=None, gaps=gaps), one)]
+        return [_with_proof(replace(current, left_at=None, closed_by=None, gaps=gaps, returned=one), one)]
     if same is not False:
         return [_with_proof(current, one)]
-    if current.gaps and current.proven_at <= current.gaps[-1][0]:  # The other car came in the gap that looked like a blink.
-        left, back = current.gaps[-1]
-        return [replace(current, left_at=left, gaps=current.gaps[:-1], over=True), _begun(one, back)]
+    if current.returned is not None and current.proven_at <= current.gaps[-1][0]:  # The other car came in the gap that looked like a blink.
+        ended = replace(current, left_at=current.gaps[-1][0], gaps=current.gaps[:-1], returned=None, over=True)
+        return [ended, _with_proof(_begun(current.returned), one)]
     ended = replace(current, left_at=current.proven_at, closed_by=None, why=current.why | {"exit_missing"}, over=True)
     return [ended, _begun(one)]
 
@@ -133,7 +135,7 @@ def _same_car(held: Plate | None, read: Plate | None, near: NearPlates) -> bool 
 
 
 def _with_proof(stay: Stay, one: Seen) -> Stay:
-    """The stay with one more sighting. A sighting without a plate proves a car, and that it is this one only if nothing speaks against it."""
+    """The stay with one more sighting. One without a plate proves a car, and that it is this one only if nothing speaks against it."""
     seen = replace(stay, evidence=stay.evidence | {one.id})
     if one.plate is None:
         return seen
@@ -215,6 +217,7 @@ class Presence:
     """A stay among all stays of its plate in the city."""
 
     id: UUID
+    unit: str
     site: str
     entered_at: datetime
     proven_at: datetime
@@ -223,32 +226,34 @@ class Presence:
     why: frozenset[str] = frozenset()
     inferred: bool = False  # Its end follows from where the plate was next, and needs no waiting for.
 
-
-ELSEWHERE = frozenset({"exit_missing_elsewhere", "two_places"})
+    @property
+    def order(self) -> tuple[datetime, str, datetime]:
+        """Ids are not part of it: the same evidence may stand under other ids when it was heard in another order."""
+        return self.entered_at, self.unit, self.proven_at
 
 
 def untangle(presences: Sequence[Presence]) -> list[Presence]:
-    """Decide the ends of one plate's stays by where else it was: a car is in one place.
+    """Decide the ends of one plate's stays by where else it was: a car is in one place. Each two are judged by themselves.
 
     A stay without an end ends at its last proof when the plate begins another one; two stays that are both proven
     to overlap are two places at once (a clone or a misreading): both go on and neither is debited by itself.
     """
-    found = [
-        replace(one, left_at=one.seen_left_at, why=frozenset()) for one in sorted(presences, key=lambda one: (one.entered_at, str(one.id)))
-    ]
-    for later in range(1, len(found)):
-        for earlier in range(later):
-            found[earlier], found[later] = _pair(found[earlier], found[later])
-    return found
+    ordered = sorted(presences, key=lambda one: one.order)
+    return [_judged(one, ordered[:place], ordered[place + 1 :]) for place, one in enumerate(ordered)]
 
 
-def _pair(earlier: Presence, later: Presence) -> tuple[Presence, Presence]:
-    if earlier.left_at is not None and earlier.left_at <= later.entered_at:
-        return earlier, later
-    proven_apart = later.entered_at - earlier.proven_at >= (timedelta(0) if earlier.site == later.site else TRAVEL)
-    if earlier.seen_left_at is None and proven_apart and earlier.proven_at <= later.entered_at:
-        return replace(earlier, left_at=earlier.proven_at, why=earlier.why | {"exit_missing_elsewhere"}, inferred=True), later
-    return replace(earlier, why=earlier.why | {"two_places"}), replace(later, why=later.why | {"two_places"})
+def _judged(one: Presence, earlier: Sequence[Presence], later: Sequence[Presence]) -> Presence:
+    twice = not all(_apart(other, one) for other in earlier) or not all(_apart(one, other) for other in later)
+    inferred = one.seen_left_at is None and any(_apart(one, other) for other in later)
+    why = [code for code, holds in (("two_places", twice), ("exit_missing_elsewhere", inferred)) if holds]
+    return replace(one, left_at=one.proven_at if inferred else one.seen_left_at, why=frozenset(why), inferred=inferred)
+
+
+def _apart(earlier: Presence, later: Presence) -> bool:
+    """Whether one car can have been in both."""
+    if earlier.seen_left_at is not None:
+        return earlier.seen_left_at <= later.entered_at
+    return later.entered_at - earlier.proven_at >= (timedelta(0) if earlier.site == later.site else TRAVEL)
 
 
 DOUBTS = frozenset({"exit_missing", "entry_missing", "exit_missing_elsewhere", "two_places", "no_plate"})
@@ -285,9 +290,20 @@ class Session:
     why: frozenset[str] = frozenset()
     gaps: tuple[tuple[datetime, datetime], ...] = ()
     person: UUID | None = None
+    collect: bool = False  # The holder lets us take it from the wallet, and nothing about the stay is doubtful.
     version: int = 1
     believed_at: datetime | None = None
     settles_at: datetime | None = None
+    candidate: UUID | None = None  # For an exit without an entry: the one stay inside whose plate may have been misread.
+
+    @property
+    def end(self) -> datetime | None:
+        """As seen, else as inferred."""
+        return self.seen_left_at or self.left_at
+
+    def inside_at(self, at: datetime) -> bool:
+        """Whether the gates had it inside."""
+        return not self.spot and self.state != "void" and self.entered_at <= at and (self.end is None or self.end > at)
 
     def told_by(self, stay: Stay, *, gated: bool) -> "Session":
         """The session as its unit now tells it."""
@@ -299,7 +315,7 @@ class Session:
         )  # fmt: skip
 
     def voided(self) -> "Session":
-        return replace(self, state="void", left_at=None, seen_left_at=None, settles_at=None, believed_at=None)
+        return replace(self, state="void", left_at=None, seen_left_at=None, settles_at=None, believed_at=None, candidate=None)
 
     def concluded(self, presence: Presence | None, now: datetime) -> "Session":
         """State, end and doubts at `now`, given where else the plate was."""
@@ -314,10 +330,16 @@ class Session:
         return replace(self, state="closed", left_at=left_at, why=why, certainty=certainty, settles_at=None)
 
     def presence(self) -> Presence:
-        return Presence(self.id, self.site, self.entered_at, self.proven_at, self.seen_left_at)
+        return Presence(self.id, self.unit, self.site, self.entered_at, self.proven_at, self.seen_left_at)
+
+    def proposing(self, candidates: Sequence[UUID]) -> "Session":
+        """An exit without an entry names the only stay it may belong to. It proposes, it does not decide: of two it names none."""
+        only = candidates[0] if len(candidates) == 1 and "entry_missing" in self.why else None
+        why = self.why | {"near_plate"} if only else self.why - {"near_plate"}
+        return replace(self, candidate=only, why=why)
 
 
-KEPT = frozenset({"no_tariff"})  # Codes that pricing adds and pricing takes away.
+KEPT = frozenset({"no_tariff", "near_plate"})  # Codes that pricing and proposing add and take away.
 
 
 def recognise(stays: Sequence[Stay], known: Sequence[Session]) -> list[Session | None]:

@@ -1,40 +1,77 @@
+-- name: lock_house -- stays are changed by one transaction at a time: what another writes is not seen before it commits
+SELECT pg_advisory_xact_lock(hashtextextended('parking.stays', 0));
+
 -- name: save_observations
-INSERT INTO parking.observation (unit, at, id, seq, device, what, plate_token, plate_sealed, plate_colour, vehicle_type, confidence, evidence, raw_at, no_clock)
-SELECT * FROM unnest($1::text[], $2::timestamptz[], $3::bytea[], $4::bigint[], $5::text[], $6::text[], $7::bytea[], $8::bytea[], $9::text[], $10::text[],
-                     $11::real[], $12::text[], $13::timestamptz[], $14::boolean[])
+INSERT INTO parking.observation (unit, at, id, seq, device, lane, what, plate_token, plate_sealed, plate_colour, vehicle_type, confidence, evidence,
+                                 raw_at, no_clock)
+SELECT * FROM unnest($1::text[], $2::timestamptz[], $3::bytea[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::bytea[], $9::bytea[],
+                     $10::text[], $11::text[], $12::real[], $13::text[], $14::timestamptz[], $15::boolean[])
 ON CONFLICT DO NOTHING;
 
--- name: anchors -- per unit the end of its last stay that what is new cannot touch
-SELECT u.unit, coalesce(max(s.seen_left_at), '1970-01-01T00:00Z') AS anchor
-  FROM unnest($1::text[], $2::timestamptz[]) AS u(unit, at)
-  LEFT JOIN parking.session s ON s.unit = u.unit AND s.state = 'closed' AND s.seen_left_at < u.at - interval '2 minutes'
- GROUP BY u.unit ORDER BY u.unit;
+-- name: corrected_units -- other plates that the same gates have said of the same passages
+SELECT o.unit, min(o.at) AS at FROM parking.observation o
+  JOIN unnest($1::text[], $2::text[], $3::timestamptz[], $4::text[]) AS n(device, lane, at, what) USING (device, lane, at, what)
+ WHERE o.lane <> '' GROUP BY o.unit;
 
--- name: lock_sessions_of_units -- after their anchors, void ones too, since evidence may bring them back
+-- name: anchors -- per unit the last moment before what is new at which nothing was under way: what lies on its two sides is told apart
+SELECT u.unit, coalesce((
+    SELECT o.at FROM parking.observation o
+     WHERE o.unit = u.unit AND o.at < u.at - $3::interval
+       AND (o.what = 'free' AND NOT EXISTS (
+              SELECT 1 FROM parking.observation n
+               WHERE n.unit = o.unit AND n.at >= o.at AND n.at <= o.at + $4::interval AND n.what = 'occupied')
+         OR o.what = 'out' AND NOT EXISTS (
+              SELECT 1 FROM parking.observation n
+               WHERE n.unit = o.unit AND n.at >= o.at - $5::interval AND n.at <= o.at + $5::interval AND n.id <> o.id)
+            AND NOT EXISTS (
+              SELECT 1 FROM parking.observation n
+               WHERE n.device = o.device AND n.at = o.at AND n.lane = o.lane AND n.what = o.what AND (n.seq, n.id) > (o.seq, o.id) AND n.lane <> ''))
+     ORDER BY o.at DESC LIMIT 1), '1970-01-01T00:00Z') AS anchor
+  FROM unnest($1::text[], $2::timestamptz[]) AS u(unit, at) ORDER BY u.unit;
+
+-- name: sessions_of_units -- those whose evidence lies after their anchors, void ones too, since evidence may bring them back
 SELECT s.* FROM parking.session s JOIN unnest($1::text[], $2::timestamptz[]) AS u(unit, anchor) ON s.unit = u.unit AND s.entered_at > u.anchor
- ORDER BY s.id FOR UPDATE OF s;
+ WHERE EXISTS (SELECT 1 FROM parking.observation o WHERE o.unit = s.unit AND o.at > u.anchor AND o.id = s.opened_by)
+ ORDER BY s.id;
 
--- name: lock_sessions_of_plates -- those that may overlap with what begins at or after the given time
-SELECT s.* FROM parking.session s JOIN unnest($1::bytea[], $2::timestamptz[]) AS p(token, since) ON s.plate_token = p.token
- WHERE s.state <> 'void' AND (s.seen_left_at IS NULL OR s.seen_left_at >= p.since) ORDER BY s.id FOR UPDATE OF s;
+-- name: sessions_touching -- of each plate: not over before the time, or without an end and nothing begun before the time that gives them one
+SELECT s.* FROM parking.session s JOIN unnest($1::bytea[], $2::timestamptz[]) AS p(token, since)
+    ON s.plate_token = p.token AND coalesce(s.seen_left_at, 'infinity') >= p.since
+ WHERE s.state <> 'void'
+   AND (s.seen_left_at IS NOT NULL OR s.entered_at >= p.since OR s.proven_at + $3::interval > p.since
+        OR NOT EXISTS (SELECT 1 FROM parking.session n
+                        WHERE n.plate_token = s.plate_token AND n.state <> 'void' AND n.entered_at >= s.proven_at + $3::interval AND n.entered_at < p.since))
+ ORDER BY s.id;
 
--- name: lock_sessions
-SELECT * FROM parking.session WHERE id = ANY ($1) ORDER BY id FOR UPDATE;
+-- name: unmatched_exits -- at gates, since a time
+SELECT s.* FROM parking.session s JOIN unnest($1::text[], $2::timestamptz[]) AS p(site, since) ON s.site = p.site AND s.entered_at >= p.since
+ WHERE 'entry_missing' = ANY (s.why) AND s.spot = '' AND s.state <> 'void' ORDER BY s.id;
+
+-- name: sessions_inside -- the gates of a site say that they were inside at the time
+SELECT s.* FROM parking.session s
+ WHERE s.site = $1 AND s.spot = '' AND s.state <> 'void' AND s.plate_token IS NOT NULL AND s.entered_at <= $2
+   AND coalesce(s.seen_left_at, 'infinity') > $2 AND (s.seen_left_at IS NOT NULL OR coalesce(s.left_at, 'infinity') > $2);
+
+-- name: sessions_by_id
+SELECT * FROM parking.session WHERE id = ANY ($1) ORDER BY id;
 
 -- name: due_sessions -- open ones whose end may be believed now
 SELECT id FROM parking.session WHERE settles_at <= $1 ORDER BY settles_at LIMIT $2;
 
--- name: observations_of_units
+-- name: observations_of_units -- a passage that the gate has said again otherwise is left out
 SELECT o.* FROM parking.observation o JOIN unnest($1::text[], $2::timestamptz[]) AS u(unit, anchor) ON o.unit = u.unit AND o.at > u.anchor
+ WHERE o.lane = '' OR NOT EXISTS (
+       SELECT 1 FROM parking.observation n
+        WHERE n.device = o.device AND n.at = o.at AND n.lane = o.lane AND n.what = o.what AND (n.seq, n.id) > (o.seq, o.id) AND n.lane <> '')
  ORDER BY o.unit, o.at, o.seq, o.device, o.id;
 
 -- name: save_session
 INSERT INTO parking.session (id, unit, site, spot, opened_by, entered_at, proven_at, plate_token, plate_sealed, plate_colour, vehicle_type, closed_by,
-                             seen_left_at, left_at, state, certainty, seen_why, why, gaps, person, version, believed_at, settles_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)
+                             seen_left_at, left_at, state, certainty, seen_why, why, gaps, person, version, believed_at, settles_at, candidate, collect)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)
 ON CONFLICT (id) DO UPDATE SET unit = $2, site = $3, spot = $4, opened_by = $5, entered_at = $6, proven_at = $7, plate_token = $8, plate_sealed = $9,
   plate_colour = $10, vehicle_type = $11, closed_by = $12, seen_left_at = $13, left_at = $14, state = $15, certainty = $16, seen_why = $17, why = $18,
-  gaps = $19, person = $20, version = $21, believed_at = $22, settles_at = $23;
+  gaps = $19, person = $20, version = $21, believed_at = $22, settles_at = $23, candidate = $24, collect = $25;
 
 -- name: holders -- who held these plates, and when
 SELECT plate_token, person, since, until, auto_pay FROM parking.holder WHERE plate_token = ANY ($1) ORDER BY plate_token, since;
@@ -49,10 +86,11 @@ UPDATE parking.holder SET until = $3 WHERE plate_token = $1 AND person = $2 AND 
 INSERT INTO parking.holder (plate_token, person, since, auto_pay) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING;
 
 -- name: sessions_of_plate_since
-SELECT * FROM parking.session WHERE plate_token = $1 AND entered_at >= $2 AND state <> 'void' ORDER BY id FOR UPDATE;
+SELECT id FROM parking.session WHERE plate_token = $1 AND entered_at >= $2 AND state <> 'void' ORDER BY id;
 
--- name: unpriced_sessions -- closed while no tariff was in force at their site
-SELECT s.id FROM parking.session s JOIN parking.site p ON p.id = s.site WHERE p.tariff = $1 AND 'no_tariff' = ANY (s.why) LIMIT 10000;
+-- name: unpriced_sessions -- closed while no tariff was in force at their site: of a tariff, or of one site
+SELECT s.id FROM parking.session s JOIN parking.site p ON p.id = s.site
+ WHERE (p.tariff = $1 OR p.id = $2) AND 'no_tariff' = ANY (s.why) AND s.id > $3 ORDER BY s.id LIMIT $4;
 
 -- name: sessions_of_person -- newest first
 SELECT s.*, b.id AS bill, b.total FROM parking.session s LEFT JOIN parking.bill b ON b.session = s.id
@@ -66,6 +104,9 @@ SELECT s.*, b.id AS bill, b.total FROM parking.session s JOIN parking.site p ON 
    AND ($3::timestamptz IS NULL OR (s.entered_at, s.id) < ($3, $4::uuid))
  ORDER BY s.entered_at DESC, s.id DESC LIMIT $5;
 
--- name: forget_observations -- but for those of a stay that goes on: its beginning is evidence still
-DELETE FROM parking.observation o WHERE o.at < $1
-   AND NOT EXISTS (SELECT 1 FROM parking.session s WHERE s.unit = o.unit AND s.state = 'open' AND s.entered_at <= o.at);
+-- name: forget_observations -- older than the time, unless the stay that they tell of reaches past it; so many at once
+DELETE FROM parking.observation WHERE (unit, at, id) IN (
+  SELECT o.unit, o.at, o.id FROM parking.observation o
+   WHERE o.at < $1 AND NOT EXISTS (
+         SELECT 1 FROM parking.session s WHERE s.unit = o.unit AND s.entered_at <= o.at AND s.state <> 'void' AND coalesce(s.left_at, 'infinity') >= $1)
+   LIMIT $2);

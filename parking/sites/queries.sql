@@ -8,5 +8,5 @@ SELECT id, operator, type, tariff, zone, gated FROM parking.site WHERE id = ANY 
 -- name: mark_gated
 UPDATE parking.site SET gated = true WHERE id = ANY ($1) AND NOT gated;
 
--- name: newest_site_facts -- of sites that we do not know yet
+-- name: newest_site_facts -- of these sites
 SELECT DISTINCT ON (key) key, body FROM journal.fact WHERE kind = 'site_changed' AND key = ANY ($1) ORDER BY key, position DESC;

@@ -51,10 +51,15 @@ async def load_sites(tx: Transaction, sites: Iterable[str]) -> dict[str, Site]:
     wanted = sorted(set(sites))
     found = {row["id"]: _site(row) for row in await tx.fetch(queries.load_sites, wanted)}
     if len(found) < len(wanted):
-        for row in await tx.fetch(queries.newest_site_facts, [site for site in wanted if site not in found]):
-            await save_site(tx, _fact(row["body"]))
+        await refresh_sites(tx, [site for site in wanted if site not in found])
         found = {row["id"]: _site(row) for row in await tx.fetch(queries.load_sites, wanted)}
     return found
+
+
+async def refresh_sites(tx: Transaction, sites: Sequence[str]) -> None:
+    """Take what the journal says of them now, however far our follower has come."""
+    for row in await tx.fetch(queries.newest_site_facts, sites):
+        await save_site(tx, _fact(row["body"]))
 
 
 def _site(row: Record) -> Site:

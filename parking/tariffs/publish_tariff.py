@@ -1,6 +1,6 @@
 """Publish a version of a tariff: from then on it is what it is, and bills name it by its hash."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from foundation import postgres
 from foundation.errors import Conflict
@@ -13,7 +13,7 @@ from parking.tariffs.errors import TariffFaults
 from parking.tariffs.model import Tariff
 from parking.tariffs.read_tariff import read_tariff, sha256_of
 
-FOR_EVER = datetime.max
+FOR_EVER = datetime.max.replace(tzinfo=UTC)
 
 
 def checked(text: str | bytes) -> Tariff:
@@ -26,7 +26,7 @@ def checked(text: str | bytes) -> Tariff:
 
 
 async def publish_tariff(database: Database, text: str, *, now: datetime) -> tuple[Tariff, bool]:
-    """Publish; False when this very version is published already. Raises TariffFaults, and Conflict for a version that differs or overlaps."""
+    """Publish; False when this very version is published already. Raises TariffFaults, and Conflict where it differs or overlaps."""
     tariff = checked(text)
     sha256 = sha256_of(tariff)
 

@@ -1,0 +1,172 @@
+"""Whatever order a history is heard in, the stays, what each costs and what each driver has are the same.
+
+What is equal at rest: which stays there are (unit, beginning, end, state, certainty, codes, plate, holder, proposal), what each bill
+asks for, whether it may be taken unasked, and each driver's wallet less debts. What may differ: ids, versions, how often a bill was
+corrected, and which of a driver's bills the money of a wallet went to, since it was taken when it was there.
+"""
+
+import random
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from hypothesis import HealthCheck, given, note, settings
+from hypothesis import strategies as st
+
+from foundation import ids, seal
+from foundation.events import SpotSeen, VehiclePassed
+from foundation.postgres import Database
+from foundation.sql import Query
+from parking.ledger.model import AccountKind
+from tests.parking.sessions.city import CHAINED, NINE, City, FixedClock
+
+PLATES = ("豫A8B012", "豫A88012", "豫A80012", "豫A12345")  # The first three are misreadings of one another, or three cars.
+DRIVERS = 3
+
+
+@dataclass(frozen=True)
+class Said:
+    """A reading: at a spot (0 and 1, or 2 of another site) or at a gate (3 and 4, two lanes of two sites)."""
+
+    place: int
+    at: int  # seconds
+    yes: bool  # occupied, in
+    plate: int | None
+    confidence: float
+    seq: int
+
+
+@dataclass(frozen=True)
+class Told:
+    """A fact, in the order of facts: money for a driver, or a plate proved, released, or a tariff published."""
+
+    what: str
+    driver: int
+    plate: int
+    number: int
+
+
+TIMES = st.builds(lambda hour, step: 3600 * hour + 15 * step, st.sampled_from([0, 0, 1, 2, 5]), st.integers(0, 20))
+SAID = st.builds(
+    Said, st.sampled_from([0, 0, 1, 2, 3, 3, 3, 4]), TIMES, st.booleans(), st.sampled_from([None, 0, 0, 1, 2, 3]),
+    st.sampled_from([0.7, 0.9, 0.95]), st.integers(0, 3),
+)  # fmt: skip
+TOLD = st.builds(
+    Told, st.sampled_from(["money", "proof", "proof", "release", "tariff"]), st.integers(0, DRIVERS - 1), st.integers(0, 3),
+    st.sampled_from([0, 100, 700, 3000, 9000]),
+)  # fmt: skip
+
+
+class Universe:
+    """The same history in one order of hearing."""
+
+    def __init__(self, city: City, said: Sequence[Said]) -> None:
+        self.city = city
+        self.drivers = [ids.new_id() for _ in range(DRIVERS)]
+        self.names = {city.token(plate): plate for plate in PLATES}
+        self.sites: list[str] = []
+        self.said = said
+
+    async def found(self) -> None:
+        self.sites = [
+            await self.city.site("a", more=CHAINED), await self.city.site("b", publish=False), await self.city.site("g", more=CHAINED),
+            await self.city.site("h", operator="other"),
+        ]  # fmt: skip
+
+    def reading(self, number: int) -> SpotSeen | VehiclePassed:
+        said = self.said[number]
+        at = NINE + timedelta(seconds=said.at)
+        plate = None if said.plate is None else PLATES[said.plate]
+        self.city.seq = number  # The same id in every universe.
+        if said.place < 3:
+            site, spot = self.sites[said.place // 2], f"s{said.place}"
+            return self.city.seen(
+                site, spot, at, "occupied" if said.yes else "free", plate if said.yes else None, confidence=said.confidence, seq=said.seq
+            )
+        site = self.sites[said.place - 1]
+        return self.city.passed(site, at, "in" if said.yes else "out", plate, confidence=said.confidence, seq=said.seq)
+
+    async def tell(self, fact: Told) -> None:
+        driver, plate, at = self.drivers[fact.driver], PLATES[fact.plate], NINE + timedelta(seconds=fact.number * 2)
+        if fact.what == "money" and fact.number:
+            await self.city.top_up(driver, fact.number)
+        elif fact.what == "proof":
+            await self.city.prove(plate, driver, at, auto_pay=fact.number != 100)
+        elif fact.what == "release":
+            await self.city.release(plate, driver, at)
+        elif fact.what == "tariff":
+            await self.city.publish(f"{self.sites[1]}-tariff")
+            await self.city.tell_tariff(f"{self.sites[1]}-tariff")
+
+    async def rest(self) -> tuple[list[object], list[int]]:
+        await self.city.conclude(NINE + timedelta(days=1))
+        await self.city.proved()
+        rows = await self.city.stays()
+        plate_of = {row["id"]: self.names.get(row["plate_token"], "") for row in rows}
+        stays = sorted(
+            (
+                row["unit"].replace(self.city.name, "").partition("|")[0], self.names.get(row["plate_token"], ""), row["entered_at"], str(row["left_at"]),
+                row["state"], row["certainty"], tuple(row["why"]), self.person(row["person"]), plate_of.get(row["candidate"], ""), row["total"],
+                row["bill_state"] == "void", self.person(row["bill_person"]), row["bill_certainty"], row["bill_collects"], row["lines"],
+            )
+            for row in rows
+        )  # fmt: skip
+        return list(map(str, stays)), [await self.worth(driver) for driver in self.drivers]
+
+    def person(self, person: uuid.UUID | None) -> int:
+        return self.drivers.index(person) if person in self.drivers else -1
+
+    async def worth(self, driver: uuid.UUID) -> int:
+        """Wallet less debts."""
+        text = "SELECT coalesce(sum(owed), 0)::bigint FROM parking.bill WHERE person = $1"
+        owed = int(await self.city.database.value(Query("owed", text), driver))
+        receivables = [await self.city.balance(AccountKind.RECEIVABLE, f"{token.hex()}:{driver}") for token in self.names]
+        assert -sum(receivables) == owed
+        await self.no_debt_waits_for_money_that_is_there(driver)
+        return await self.city.wallet(driver) - owed
+
+    async def no_debt_waits_for_money_that_is_there(self, driver: uuid.UUID) -> None:
+        text = "SELECT owed FROM parking.bill WHERE person = $1 AND owed > 0 AND collect ORDER BY entered_at, id LIMIT 1"
+        oldest = await self.city.database.value(Query("oldest", text), driver)
+        assert oldest is None or oldest > await self.city.wallet(driver)
+
+
+@given(st.lists(SAID, min_size=1, max_size=12), st.lists(TOLD, max_size=5), st.randoms(use_true_random=False))
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+async def test_any_order_of_hearing_ends_in_the_same_stays_and_money(
+    connected: Database, keys: seal.Keys, said: list[Said], told: list[Told], chance: random.Random
+) -> None:
+    first, second = [Universe(City(connected, keys, FixedClock()), said) for _ in range(2)]
+
+    await first.found()
+    for fact in told:
+        await first.tell(fact)
+    await first.city.hear(*(first.reading(number) for number in sorted(range(len(said)), key=lambda number: said[number].at)))
+    await second.found()
+    await in_some_order(second, told, chance)
+
+    one, other = await first.rest(), await second.rest()
+    assert one == other
+
+
+async def in_some_order(universe: Universe, told: list[Told], chance: random.Random) -> None:
+    """Every reading at least once, in batches; facts in their order between them; and the looks at what is due."""
+    heard = [*range(len(universe.said)), *(chance.randrange(len(universe.said)) for _ in range(3))]
+    chance.shuffle(heard)
+    facts = list(told)
+    clock = NINE
+    while heard or facts:
+        act = chance.randrange(4)
+        if act == 0 and facts:
+            fact = facts.pop(0)
+            note(f"fact {fact}")
+            await universe.tell(fact)
+        elif act == 1:
+            clock += timedelta(seconds=chance.choice([0, 30, 600, 4000, 20000]))
+            note(f"now {clock}")
+            await universe.city.conclude(clock)
+        elif heard:
+            batch = [heard.pop() for _ in range(min(len(heard), chance.randrange(1, 5)))]
+            note(f"hear {batch}")
+            await universe.city.hear(*(universe.reading(number) for number in batch))
