@@ -86,8 +86,8 @@ async def _only_beat(done: Callable[[], None]) -> None:
         await asyncio.sleep(LOOK_SECONDS)
 
 
-async def ring_heard(event: asyncio.Event, seconds: float = LOOK_SECONDS) -> None:
+async def ring_heard(event: asyncio.Event, seconds: float | None = None) -> None:
     """Wait for a ring, at most `seconds`."""
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(event.wait(), seconds)
+        await asyncio.wait_for(event.wait(), LOOK_SECONDS if seconds is None else seconds)
     event.clear()

@@ -111,6 +111,8 @@ class Fact(Event, frozen=True, kw_only=True):
 
 
 class SpotOfSite(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A spot as its site's fact carries it."""
+
     id: str
     lon: float
     lat: float
@@ -149,6 +151,8 @@ class DeviceAdded(Fact, frozen=True, kw_only=True):
 
 
 class TariffPublished(Fact, frozen=True, kw_only=True):
+    """A tariff's version is in force from the instant it names itself; what it says lies with parking, under this hash."""
+
     kind: ClassVar[str] = "tariff_published"
     code: str
     version: int
@@ -188,6 +192,8 @@ class PlateReleased(Fact, frozen=True, kw_only=True):
 
 
 class SessionOpened(Fact, frozen=True, kw_only=True):
+    """A car's stay began."""
+
     kind: ClassVar[str] = "session_opened"
     session: uuid.UUID
     site: str

@@ -24,6 +24,8 @@ LATE_COMMIT = timedelta(minutes=10)  # recorded_at runs behind position when a s
 DAYS_AHEAD = 3
 WALL = Clock()
 APPLIED = Counter("onelot_journal_applied_total", "Entries applied by a follower", ["follower"])
+HELD_SECONDS_MAX = 1.0
+HELD = Gauge("onelot_journal_append_open_seconds", "How long the oldest open transaction that appends has been open")
 STUCK = Gauge("onelot_journal_stuck", "Entries that a follower could not apply", ["follower"])
 
 
@@ -195,6 +197,19 @@ async def retry_stuck(database: Database, follower: Follower, key: str) -> int:
 async def drop_stuck(database: Database, follower: str, position: int) -> bool:
     """Give an entry up; what waited behind it is left to `retry_stuck`."""
     return await database.value(queries.drop_stuck, follower, position) is not None
+
+
+async def watch_appending(database: Database, done: Callable[[], None]) -> None:
+    """No round is done while a transaction that appended stays open: everybody who wants to append waits behind it."""
+    while True:
+        try:
+            held = await database.value(queries.longest_append)
+            HELD.set(held)
+            if held < HELD_SECONDS_MAX:
+                done()
+        except postgres.AWAY as error:
+            log.warning("watch_waits", error=type(error).__name__)
+        await asyncio.sleep(1)
 
 
 async def keep_partitions(

@@ -55,6 +55,9 @@ SELECT journal.make_partitions($1, $2, $3);
 -- name: drop_old_partitions
 SELECT journal.drop_old_partitions($1, $2, $3, $4);
 
+-- name: longest_append -- seconds that the oldest transaction has been open which holds a lock on positions
+SELECT journal.longest_append();
+
 -- name: append_facts
 SELECT journal.append_facts($1, $2, $3, $4);
 

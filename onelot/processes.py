@@ -33,6 +33,7 @@ def _work(city: City) -> list[tuple[str, Loop, float]]:
     ]
     return [
         *followers,
+        ("journal.appending", partial(journal.watch_appending, city.database), 3.0),
         ("journal.partitions", partial(journal.keep_partitions, city.database, city.clock), 60.0),
         ("parking.conclude", partial(conclude_stays, city.database, city.clock), 15.0),
         ("payments.poll", partial(poll_topups, city.database, city.bank, city.clock), 60.0),

@@ -123,6 +123,14 @@ BEGIN
   RETURN QUERY SELECT setval('journal.reading_position', nextval('journal.reading_position') + p_n - 1) - p_n + 1, clock_timestamp();
 END $$;
 
+-- How long the oldest open transaction that appended has been open, in seconds. As the owner: the application may not see when
+-- transactions of another role began.
+CREATE FUNCTION journal.longest_append() RETURNS float8 LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  SELECT coalesce(max(extract(epoch FROM clock_timestamp() - a.xact_start)), 0)::float8
+    FROM pg_locks l JOIN pg_stat_activity a USING (pid) JOIN pg_database d ON d.oid = l.database AND d.datname = current_database()
+   WHERE l.locktype = 'advisory' AND l.granted AND l.classid = 0 AND l.objid IN (71001, 71002) AND l.objsubid = 1
+$$;
+
 -- Partitions are made ahead, outside of transactions that append. What was recorded lies under the wall's day, what devices
 -- said under the city's. They are attached and not made in place: that would wait for every reader and hold up every writer.
 CREATE FUNCTION journal.make_partitions(p_today date, p_city_today date, p_days int)

@@ -17,6 +17,13 @@ EFFECTS = """
 CREATE TABLE public.effect (position bigint, key text, n int, told boolean NOT NULL DEFAULT false);
 GRANT SELECT, INSERT ON public.effect TO onelot_app;
 """
+EMPTY = "".join(
+    f"DELETE FROM {table};"
+    for table in (
+        *("journal.fact", "journal.reading", "journal.reading_seen", "journal.reading_seen_odd", "journal.cursor", "journal.stuck"),
+        "public.effect",
+    )
+)
 note = Query("note", "INSERT INTO public.effect (position, key, n) VALUES ($1, $2, $3)")
 noted = Query("noted", "SELECT key, n FROM public.effect ORDER BY position")
 whole_journal = Query("whole_journal", "SELECT position, key, body FROM journal.fact ORDER BY position")

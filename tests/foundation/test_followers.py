@@ -89,8 +89,8 @@ async def test_cancelled_batch_is_applied_once_by_the_next_run(city: Database) -
     assert await effects(city) == [("a", 1), ("a", 2), ("a", 3)]
 
 
-async def test_killed_connections_lose_and_double_nothing(city: Database, postgres_url: str) -> None:
-    killer = await postgres.connection(postgres_url)
+async def test_killed_connections_lose_and_double_nothing(city: Database, city_url: str) -> None:
+    killer = await postgres.connection(city_url)
     chance = random.Random(1)
 
     async def slow(tx: Transaction, fact: TariffPublished) -> None:
@@ -156,11 +156,11 @@ async def test_two_runs_of_one_follower_take_turns(city: Database) -> None:
     assert most == 1
 
 
-async def test_lock_of_a_follower_ends_with_its_run_and_not_by_name(city: Database, postgres_url: str) -> None:
+async def test_lock_of_a_follower_ends_with_its_run_and_not_by_name(city: Database, city_url: str) -> None:
     await tell(city, "a", 1)
     await drained(city, Noting())
     await tell(city, "a", 2)
-    dead = await postgres.connection(postgres_url)
+    dead = await postgres.connection(city_url)
     await dead.execute("BEGIN")
     await dead.fetchrow(journal.queries.lock_cursor.text, "test.noting")
     assert await journal.catch_up(city, Noting()) == 0  # The first run still lives: nobody works beside it.
@@ -302,8 +302,8 @@ async def test_number_of_stuck_facts_is_right_in_every_process_and_after_a_resta
 # Away and back
 
 
-async def test_follower_waits_for_postgres_and_goes_on_when_it_is_back(postgres_url: str, city: Database) -> None:
-    async with little.wire_to(postgres_url) as wire, postgres.connect(wire.url) as reached:
+async def test_follower_waits_for_postgres_and_goes_on_when_it_is_back(city_url: str, city: Database) -> None:
+    async with little.wire_to(city_url) as wire, postgres.connect(wire.url) as reached:
         rounds: list[float] = []
         async with little.running(journal.follow(reached, Noting(), lambda: rounds.append(time.monotonic()))) as (following,):
             await tell(city, "a", 1)
@@ -321,8 +321,8 @@ async def test_follower_waits_for_postgres_and_goes_on_when_it_is_back(postgres_
     assert await effects(city) == [("a", 1), ("a", 2)]
 
 
-async def test_fact_reaches_followers_at_once_by_the_bell_and_within_a_second_without(city: Database, postgres_url: str) -> None:
-    async with postgres.connect(postgres_url, bell=Bell()) as deaf, little.running(journal.follow(city, Noting(), done)):
+async def test_fact_reaches_followers_at_once_by_the_bell_and_within_a_second_without(city: Database, city_url: str) -> None:
+    async with postgres.connect(city_url, bell=Bell()) as deaf, little.running(journal.follow(city, Noting(), done)):
         await asyncio.sleep(0.1)
 
         await tell(city, "a", 1)
@@ -331,13 +331,11 @@ async def test_fact_reaches_followers_at_once_by_the_bell_and_within_a_second_wi
         assert await little.until(lambda: _has(city, 2)) < 1.5
 
 
-async def test_followers_go_on_with_their_cursors_after_dump_and_restore(
-    city: Database, postgres_url: str, empty_postgres_url: str
-) -> None:
+async def test_followers_go_on_with_their_cursors_after_dump_and_restore(city: Database, city_url: str, empty_postgres_url: str) -> None:
     await tell(city, "a", 1, 2)
     await drained(city, Noting())
     await tell(city, "a", 3)
-    _copy(postgres_url, empty_postgres_url)
+    _copy(city_url, empty_postgres_url)
     await migrate.grant(empty_postgres_url)
     owner = await postgres.connection(empty_postgres_url)
     await owner.execute("GRANT SELECT, INSERT ON public.effect TO onelot_app")
@@ -370,10 +368,10 @@ def _as(url: str) -> dict[str, object]:
 # The cursor
 
 
-async def test_cursor_that_rested_for_days_finds_what_came_since(city: Database, postgres_url: str) -> None:
+async def test_cursor_that_rested_for_days_finds_what_came_since(city: Database, city_url: str) -> None:
     await tell(city, "a", 1)
     await drained(city, Noting())
-    owner = await postgres.connection(postgres_url)
+    owner = await postgres.connection(city_url)
     await owner.execute("UPDATE journal.cursor SET recorded_at = recorded_at - interval '40 days'")
     await owner.close()
     await tell(city, "a", 2)
@@ -383,10 +381,10 @@ async def test_cursor_that_rested_for_days_finds_what_came_since(city: Database,
     assert await effects(city) == [("a", 1), ("a", 2)]
 
 
-async def test_cursor_loses_nothing_when_a_servers_clock_is_set_back(city: Database, postgres_url: str) -> None:
+async def test_cursor_loses_nothing_when_a_servers_clock_is_set_back(city: Database, city_url: str) -> None:
     await tell(city, "a", 1)
     await drained(city, Noting())
-    owner = await postgres.connection(postgres_url)
+    owner = await postgres.connection(city_url)
     await owner.execute("UPDATE journal.cursor SET recorded_at = recorded_at + interval '9 minutes'")
     await owner.close()
     await tell(city, "a", 2)
@@ -396,17 +394,11 @@ async def test_cursor_loses_nothing_when_a_servers_clock_is_set_back(city: Datab
     assert await effects(city) == [("a", 1), ("a", 2)]
 
 
-async def test_old_partitions_are_left_alone(city: Database, postgres_url: str) -> None:
+async def test_old_partitions_are_left_alone(city: Database, city_url: str) -> None:
     await city.run(lambda tx: little.append(tx, [little.counted("a", 1)]))
-    owner = await postgres.connection(postgres_url)
-    plan = "\n".join(
-        row[0]
-        for row in await owner.fetch(
-            f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) {journal.queries.read_readings.text.replace('$1', '0').replace('$3', '500')}".replace(
-                "$2", "now() - interval '10 minutes'"
-            )
-        )
-    )
+    owner = await postgres.connection(city_url)
+    query = journal.queries.read_readings.text.replace("$1", "0").replace("$2", "now() - interval '10 minutes'").replace("$3", "500")
+    plan = "\n".join(row[0] for row in await owner.fetch(f"EXPLAIN (COSTS OFF) {query}"))
     await owner.close()
 
     assert "Subplans Removed: 1" in plan

@@ -94,8 +94,8 @@ async def test_open_transaction_in_another_database_holds_nothing_up(city: Datab
     await stranger.close()
 
 
-async def test_transaction_that_appended_and_idles_is_ended_and_what_waited_behind_it_arrives(city: Database, postgres_url: str) -> None:
-    async with postgres.connect(postgres_url, idle_seconds_max=0.4) as idle:
+async def test_transaction_that_appended_and_idles_is_ended_and_what_waited_behind_it_arrives(city: Database, city_url: str) -> None:
+    async with postgres.connect(city_url, idle_seconds_max=0.4) as idle:
         held = asyncio.Event()
 
         async def append_and_idle() -> None:
@@ -116,6 +116,30 @@ async def test_transaction_that_appended_and_idles_is_ended_and_what_waited_behi
     assert 0.2 < waited < 0.9
     await little.drained(city, little.Noting())
     assert await little.effects(city) == [("behind", 1)]
+
+
+async def test_transaction_that_appended_and_stays_open_is_seen_while_it_lasts(city: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal, "HELD_SECONDS_MAX", 0.1)
+    rounds: list[float] = []
+
+    async with little.running(journal.watch_appending(city, lambda: rounds.append(time.monotonic()))):
+        async with city.transaction() as tx:
+            await asyncio.sleep(0.2)
+            tx.tell(little.fact("a", 1), at=little.NOON)
+            await tx.flush()
+            taken = time.monotonic()
+            await little.until(lambda: _held())
+        assert not [ended for ended in rounds if ended > taken]
+        await little.until(lambda: _free())
+    assert journal.HELD.collect()[0].samples[0].value == 0
+
+
+async def _held() -> bool:
+    return journal.HELD.collect()[0].samples[0].value > 0.1
+
+
+async def _free() -> bool:
+    return not await _held()
 
 
 async def test_facts_are_told_in_the_transaction_that_makes_them_true_or_not_at_all(city: Database) -> None:

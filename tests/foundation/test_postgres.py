@@ -13,8 +13,8 @@ here = Query("here", "SELECT pg_backend_pid()")
 make = Query("make", "CREATE TABLE public.mine (n int)")
 
 
-async def test_pool_of_one_with_cancelled_waiters_closes_at_once(postgres_url: str) -> None:
-    async with postgres.connect(postgres_url, size=1) as database:
+async def test_pool_of_one_with_cancelled_waiters_closes_at_once(city_url: str) -> None:
+    async with postgres.connect(city_url, size=1) as database:
         async with database.transaction():
             waiting = [asyncio.ensure_future(database.value(here)) for _ in range(10)]
             await asyncio.sleep(0.05)
@@ -26,7 +26,7 @@ async def test_pool_of_one_with_cancelled_waiters_closes_at_once(postgres_url: s
     assert time.monotonic() - began < 1.0
 
 
-async def test_pool_with_a_connection_that_never_comes_back_closes_at_its_bound(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_pool_with_a_connection_that_never_comes_back_closes_at_its_bound(city_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postgres, "CLOSE_SECONDS_MAX", 0.3)
     held = asyncio.Event()
 
@@ -35,7 +35,7 @@ async def test_pool_with_a_connection_that_never_comes_back_closes_at_its_bound(
             held.set()
             await asyncio.sleep(60)
 
-    async with postgres.connect(postgres_url, size=1) as database:
+    async with postgres.connect(city_url, size=1) as database:
         holding = asyncio.ensure_future(hold(database))
         await held.wait()
         began = time.monotonic()
@@ -44,9 +44,9 @@ async def test_pool_with_a_connection_that_never_comes_back_closes_at_its_bound(
     await asyncio.gather(holding, return_exceptions=True)
 
 
-async def test_pool_closes_in_time_while_postgres_is_away(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_pool_closes_in_time_while_postgres_is_away(city_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postgres, "CLOSE_SECONDS_MAX", 0.3)
-    async with little.wire_to(postgres_url) as wire:
+    async with little.wire_to(city_url) as wire:
         async with postgres.connect(wire.url, size=2) as database:
             assert await database.value(here)
             wire.cut()
@@ -57,8 +57,8 @@ async def test_pool_closes_in_time_while_postgres_is_away(postgres_url: str, mon
         assert time.monotonic() - began < 1.0
 
 
-async def test_lost_connection_is_replaced_and_its_transaction_undone(postgres_url: str, city: postgres.Database) -> None:
-    async with little.wire_to(postgres_url) as wire, postgres.connect(wire.url, size=1) as database:
+async def test_lost_connection_is_replaced_and_its_transaction_undone(city_url: str, city: postgres.Database) -> None:
+    async with little.wire_to(city_url) as wire, postgres.connect(wire.url, size=1) as database:
         with pytest.raises(postgres.AWAY):
             async with database.transaction() as tx:
                 await tx.execute(little.note, 1, "a", 1)
@@ -70,8 +70,8 @@ async def test_lost_connection_is_replaced_and_its_transaction_undone(postgres_u
     assert await little.effects(city) == []
 
 
-async def test_connection_is_given_back_clean_after_any_end_of_its_transaction(postgres_url: str) -> None:
-    async with postgres.connect(postgres_url, size=1) as database:
+async def test_connection_is_given_back_clean_after_any_end_of_its_transaction(city_url: str) -> None:
+    async with postgres.connect(city_url, size=1) as database:
         pid = await database.value(here)
         with pytest.raises(postgres.Refused):
             async with database.transaction() as tx:
@@ -84,8 +84,8 @@ async def test_connection_is_given_back_clean_after_any_end_of_its_transaction(p
         assert await database.value(Query("clean", "SELECT current_setting('transaction_read_only')")) == "off"
 
 
-async def test_application_changes_no_tables(postgres_url: str) -> None:
-    async with postgres.connect(postgres_url) as database:
+async def test_application_changes_no_tables(city_url: str) -> None:
+    async with postgres.connect(city_url) as database:
         with pytest.raises(postgres.Refused, match="permission denied"):
             await database.run(lambda tx: tx.execute(make))
 

@@ -124,67 +124,69 @@ async def test_missing_partition_fails_by_its_name_and_alone(city: Database) -> 
     await little.tell(city, "a", 1)
 
 
-async def test_days_are_made_ahead_once_and_dropped_when_they_are_old(city: Database, postgres_url: str) -> None:
+async def test_days_are_made_ahead_once_and_dropped_when_they_are_old(fresh_city: Database, postgres_url: str) -> None:
     today = datetime.now(UTC).replace(hour=12)
-    await append(city, counted("a", 1), counted("a", 2, day=NEVER_SET))
+    await append(fresh_city, counted("a", 1), counted("a", 2, day=NEVER_SET))
     for day in (0, 1, 2, 5, 6, 91):
-        await journal.prepare(city, Today.of(today + timedelta(days=day)))
+        await journal.prepare(fresh_city, Today.of(today + timedelta(days=day)))
 
-    there = await names(city)
+    there = await names(fresh_city)
     assert f"reading_{today:%Y%m%d}" not in there
     assert f"reading_{today + timedelta(days=1):%Y%m%d}" in there
     assert f"reading_{today + timedelta(days=94):%Y%m%d}" in there
     assert sorted(name for name in there if name.startswith("reading_seen"))[0] == f"reading_seen_{today + timedelta(days=86):%Y%m%d}"
     assert f"fact_{today:%Y%m}" in there
-    assert await little.kept(city) == []
-    assert await city.value(odd) == 0
+    assert await little.kept(fresh_city) == []
+    assert await fresh_city.value(odd) == 0
 
 
-async def test_days_meet_without_gap_whatever_the_zone_of_the_session(city: Database, postgres_url: str) -> None:
+async def test_days_meet_without_gap_whatever_the_zone_of_the_session(fresh_city: Database, postgres_url: str) -> None:
     owner = await postgres.connection(postgres_url)
     await owner.execute("SET timezone = 'Asia/Shanghai'; SELECT journal.make_partitions('2030-12-30', '2030-12-30', 3)")
     await owner.close()
 
-    bounds = [row["bounds"] for row in await city.fetch(partitions) if row["relname"] in ("reading_20310101", "fact_203101")]
+    bounds = [row["bounds"] for row in await fresh_city.fetch(partitions) if row["relname"] in ("reading_20310101", "fact_203101")]
     assert bounds == [
         "FOR VALUES FROM ('2031-01-01 00:00:00+00') TO ('2031-02-01 00:00:00+00')",
         "FOR VALUES FROM ('2031-01-01 00:00:00+00') TO ('2031-01-02 00:00:00+00')",
     ]
 
 
-async def test_days_of_a_fast_city_are_made_by_its_own_clock(city: Database) -> None:
+async def test_days_of_a_fast_city_are_made_by_its_own_clock(fresh_city: Database) -> None:
     fast = Clock(speed=60.0, since=datetime.now(UTC) - timedelta(hours=4))
     assert fast.city() - fast.wall() > timedelta(days=9)
 
-    await journal.prepare(city, fast)
+    await journal.prepare(fresh_city, fast)
 
-    assert await append(city, counted("a", 1, day=fast.city().date()), counted("a", 2, day=fast.city().date() - timedelta(days=3))) == 2
-    assert f"reading_{fast.wall():%Y%m%d}" in await names(city)
+    assert (
+        await append(fresh_city, counted("a", 1, day=fast.city().date()), counted("a", 2, day=fast.city().date() - timedelta(days=3))) == 2
+    )
+    assert f"reading_{fast.wall():%Y%m%d}" in await names(fresh_city)
 
 
-async def test_days_are_made_beside_a_reader_who_takes_his_time_and_dropped_after_him(city: Database) -> None:
+async def test_days_are_made_beside_a_reader_who_takes_his_time_and_dropped_after_him(fresh_city: Database) -> None:
     later = Today.of(datetime.now(UTC) + timedelta(days=120))
-    async with city.snapshot() as tx:
+    async with fresh_city.snapshot() as tx:
         await tx.fetch(little.whole_readings)
 
         async with asyncio.timeout(3):
-            await journal.prepare(city, later)
-            await append(city, counted("a", 1))
-        kept = await names(city)
-    await journal.prepare(city, later)
+            await journal.prepare(fresh_city, later)
+            await append(fresh_city, counted("a", 1))
+        kept = await names(fresh_city)
+    await journal.prepare(fresh_city, later)
 
     assert f"reading_{later.at:%Y%m%d}" in kept
-    assert kept - await names(city) >= {f"reading_{datetime.now(UTC):%Y%m%d}"}
+    assert kept - await names(fresh_city) >= {f"reading_{datetime.now(UTC):%Y%m%d}"}
 
 
-async def test_partitions_are_kept_for_ever_and_the_loop_says_so(city: Database) -> None:
+async def test_loop_makes_the_days_and_says_that_it_goes_round(fresh_city: Database) -> None:
     rounds: list[None] = []
     fast = Clock(speed=3600.0, since=datetime.now(UTC) - timedelta(hours=1))
 
-    async with little.running(journal.keep_partitions(city, fast, lambda: rounds.append(None))):
+    async with little.running(journal.keep_partitions(fresh_city, fast, lambda: rounds.append(None))):
         await little.until(lambda: _true(rounds))
 
-    assert f"reading_seen_{fast.city():%Y%m%d}" in await names(city)
+    assert f"reading_seen_{fast.city():%Y%m%d}" in await names(fresh_city)
 
 
 async def _true(found: list[None]) -> bool:
