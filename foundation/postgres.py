@@ -31,6 +31,7 @@ class Record(Protocol):
 APP_ROLE = "onelot_app"  # What the application may do: everything but DDL and writing a balance.
 BEGINNING = datetime(1, 1, 1, tzinfo=UTC)  # Before everything that was ever recorded.
 RETRIES_MAX = 8
+CLOSE_SECONDS_MAX = 2.0  # All who work are gone when a pool is closed; who still waits then waits for nobody.
 RETRIED = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 IDLE_SECONDS_MAX = 5.0  # A transaction that appended and then idles holds up whoever wants to append: it is ended.
 CLOSE_SECONDS_MAX = 5.0

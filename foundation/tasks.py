@@ -10,7 +10,7 @@ from prometheus_client import Gauge
 
 log = structlog.get_logger()
 
-STOP_SECONDS_MAX = 8.0
+STOP_SECONDS_MAX = 1.5  # A round that is cancelled ends within milliseconds, unless its server hangs: then the server is ended next.
 CANCEL_AGAIN_SECONDS = 0.5  # A loop may lose a cancellation that meets an error it handles; it is told again.
 ROUND_AGE = Gauge("onelot_loop_round_age_seconds", "Age of the last completed round of each loop", ["loop"])
 

@@ -113,7 +113,7 @@ async def ready(child: Child, answers: Callable[[], Awaitable[bool]], stop: Call
 
 async def end(child: Child, *, first: signal.Signals, last: signal.Signals, seconds: float) -> None:
     """Ask with `first`; who is not gone in time gets `last`, who ignores even that is killed."""
-    for ask, patience in ((first, seconds), (last, 2.0), (signal.SIGKILL, 2.0)):
+    for ask, patience in ((first, seconds), (last, 1.0), (signal.SIGKILL, 1.0)):
         if child.ended.done():
             return
         child.process.send_signal(ask)

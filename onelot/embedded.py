@@ -83,7 +83,7 @@ async def start(
 
 
 async def stop(servers: Servers) -> None:
-    """End both, PostgreSQL by fast shutdown, within 12 s whatever they do; then give the data directory free."""
+    """End both, PostgreSQL by fast shutdown, within 7 s whatever they do; then give the data directory free."""
     servers.died.cancel()
     await _end([child for child in (servers.postgres, servers.redis) if child])
     servers.place.release()

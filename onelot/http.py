@@ -19,6 +19,7 @@ from services.identity.who_is import Known
 log = structlog.get_logger()
 
 BODY_BYTES_MAX = 256 * 1024
+REQUESTS_SECONDS_MAX = 2.0  # What is being answered when the city ends has so long.
 SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' data: blob:; style-src 'self'; script-src 'self'; "
     "worker-src 'self' blob:; connect-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'",
@@ -166,7 +167,7 @@ def _counted(request: web.Request, problem: Problem, more: Mapping[str, str] = _
 @contextlib.asynccontextmanager
 async def serve(app: web.Application, host: str, port: int) -> AsyncIterator[int]:
     """Listen while the block runs; answers the port. Raises OSError when it is taken."""
-    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=3.0)
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=REQUESTS_SECONDS_MAX)
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port, reuse_address=True)

@@ -34,7 +34,7 @@ ATTEMPTS = 3  # One second apart: after kill -9 the old backends may hold shared
 READY_SECONDS_MAX = 60  # Recovery of a full gigabyte of WAL on a slow disk; a normal start takes 0.05.
 LEAVING_SECONDS_MAX = 15
 MAKING_SECONDS_MAX = 60
-STOP_SECONDS_MAX = 8
+STOP_SECONDS_MAX = 4.5
 
 
 async def start(

@@ -15,7 +15,7 @@ from onelot.data_directory import DataDirectory, EmbeddedRefused, write_private
 
 NAME = "Valkey"
 READY_SECONDS_MAX = 30
-STOP_SECONDS_MAX = 8
+STOP_SECONDS_MAX = 4.5
 
 
 async def start(place: DataDirectory, port: int, *, progress: Callable[[str], None]) -> Child:

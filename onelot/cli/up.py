@@ -31,7 +31,8 @@ from services.identity import door
 
 log = structlog.get_logger()
 
-DRAIN_SECONDS = 5.0
+# Gone within 15 s: two for requests, these for devices, one and a half for loops, two for the pool, six and a half for the servers.
+DRAIN_SECONDS, HANG_UP_SECONDS = 2.0, 2.5
 HTTP_DOOR, MQTT_DOOR = "http", "mqtt"
 Story = Callable[[City, Doors, Console], Awaitable[None]]
 
@@ -148,7 +149,8 @@ async def _death_of(died: "asyncio.Future[str]") -> None:
 async def _drain(city: City, supervisor: Supervisor) -> None:
     """Stop intake, let what was taken reach the journal, stop the loops."""
     with contextlib.suppress(TimeoutError, OSError):
-        await city.listener.drain(DRAIN_SECONDS)
+        async with asyncio.timeout(HANG_UP_SECONDS):
+            await city.listener.drain(DRAIN_SECONDS)
     await supervisor.stop()
 
 

@@ -1,6 +1,7 @@
 """The command line as a person types it: in this process for words that end at once, in one of its own for a city."""
 
 import asyncio
+import concurrent.futures
 import contextlib
 import io
 import json
@@ -152,9 +153,5 @@ class Shell:
 
 def in_thread(work: Any) -> Any:
     """A coroutine in a loop of its own, out of the way of pytest's."""
-    found: list[Any] = []
-    thread = threading.Thread(target=lambda: found.append(asyncio.run(work())))
-    thread.start()
-    thread.join(60)
-    assert found, "the work failed; its traceback stands above"
-    return found[0]
+    with concurrent.futures.ThreadPoolExecutor(1) as one:
+        return one.submit(lambda: asyncio.run(work())).result(60)
