@@ -31,7 +31,16 @@ APP_ROLE = "onelot_app"  # What the application may do: everything but DDL and w
 BEGINNING = datetime(1, 1, 1, tzinfo=UTC)  # Before everything that was ever recorded.
 RETRIES_MAX = 8
 RETRIED = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
-AWAY = (OSError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError, asyncpg.CannotConnectNowError, asyncpg.TooManyConnectionsError)
+AWAY = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.AdminShutdownError,  # Ended in the middle of a query: by an operator, a restart or a crash.
+    asyncpg.CrashShutdownError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+)
 ExclusionViolation = asyncpg.ExclusionViolationError
 UniqueViolation = asyncpg.UniqueViolationError
 CheckViolation = asyncpg.CheckViolationError

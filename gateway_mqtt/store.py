@@ -9,7 +9,7 @@ import msgspec
 from foundation import events, seal, sql
 from foundation.events import DeviceHeard, Reading, Told
 from foundation.postgres import Database, Record, Transaction
-from gateway_mqtt.decode import Device, seen_day
+from gateway_mqtt.decode import ODD_DAY, Device, seen_day
 
 queries = sql.load("gateway_mqtt")
 journal_queries = sql.load("foundation")
@@ -37,13 +37,14 @@ def device_of(row: Record) -> Device:
 Row = tuple[date, bytes, Told]  # The day and key by which it counts once, and the journal's columns.
 
 
-def reading_row(reading: Reading) -> Row:
-    return seen_day(reading).date(), reading.id, events.told(reading, reading.at)
+def reading_row(reading: Reading, *, odd: bool = False) -> Row:
+    """`odd`: the city's days are not the wall's, for which partitions are made, so all of them share one."""
+    return (ODD_DAY if odd else seen_day(reading)).date(), reading.id, events.told(reading, reading.at)
 
 
-def heard_row(heard: DeviceHeard) -> Row:
+def heard_row(heard: DeviceHeard, *, odd: bool = False) -> Row:
     said = events.told(heard, heard.at)
-    return heard.at.date(), seal.digest(said.body.encode()), said
+    return (ODD_DAY if odd else heard.at).date(), seal.digest(said.body.encode()), said
 
 
 async def append_readings(tx: Transaction, rows: Sequence[Row]) -> int:
@@ -65,6 +66,14 @@ async def list_refused(database: Database, operators: Sequence[str] | None, befo
     return await database.fetch(queries.list_refused, operators, before, limit)
 
 
+async def forget_refused(tx: Transaction, before: datetime) -> str:
+    return await tx.execute(queries.forget_refused, before)
+
+
+async def trim_unknown(tx: Transaction) -> None:
+    await tx.execute(queries.trim_unknown)
+
+
 async def list_devices(database: Database, operators: Sequence[str] | None, after: str | None, limit: int) -> list[Record]:
     return await database.fetch(queries.list_devices, operators, after, limit)
 
@@ -76,4 +85,4 @@ async def save_health(tx: Transaction, rows: Sequence[Sequence[Any]]) -> None:
 async def note_unknown(tx: Transaction, strangers: Mapping[tuple[str, str], str], at: datetime) -> None:
     for (username, address), reason in sorted(strangers.items()):
         await tx.execute(queries.note_unknown, username, address, reason, at)
-    await tx.execute(queries.trim_unknown)
+    await trim_unknown(tx)

@@ -5,6 +5,7 @@ from functools import partial
 
 from foundation import journal
 from foundation.tasks import Supervisor
+from gateway_mqtt.forget_old import forget_old
 from onelot.wiring import City
 from parking.payments.poll_topups import poll_topups
 from parking.sessions.follow import conclude_stays
@@ -24,7 +25,12 @@ def _gateway(city: City) -> list[tuple[str, Loop, float]]:
     lanes: list[tuple[str, Loop, float]] = [
         (f"gateway.lane-{lane}", partial(city.ingest.run_lane, lane), 10.0) for lane in range(city.ingest.lanes)
     ]
-    return [*lanes, ("gateway.registry", city.registry.follow, 10.0), ("gateway.presence", city.ingest.keep_presence, 10.0)]
+    return [
+        *lanes,
+        ("gateway.registry", city.registry.follow, 10.0),
+        ("gateway.presence", city.ingest.keep_presence, 10.0),
+        ("gateway.forget", partial(forget_old, city.database, city.clock), 60.0),
+    ]
 
 
 def _work(city: City) -> list[tuple[str, Loop, float]]:
