@@ -40,6 +40,7 @@ AWAY = (
     asyncpg.AdminShutdownError,  # Ended in the middle of a query: by an operator, a restart or a crash.
     asyncpg.CrashShutdownError,
     asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.InternalClientError,  # asyncpg's own words when a connection is lost between two of its steps.
 )
 ExclusionViolation = asyncpg.ExclusionViolationError
 UniqueViolation = asyncpg.UniqueViolationError

@@ -58,9 +58,8 @@ def at(clock: str) -> datetime:
 class TownClock:
     """Stands still at what a test set it to; runs with the wall until then."""
 
-    speed = 1.0
-
-    def __init__(self) -> None:
+    def __init__(self, speed: float) -> None:
+        self.speed = speed
         self._city: datetime | None = None
 
     def set(self, when: datetime | str) -> None:
@@ -229,9 +228,11 @@ class Town:
 
 
 @contextlib.asynccontextmanager
-async def town(url: str, place: Path, *, bell: Bell | None = None, age_seconds_max: float = 10.0, **limits: Any) -> AsyncIterator[Town]:
+async def town(
+    url: str, place: Path, *, bell: Bell | None = None, age_seconds_max: float = 10.0, speed: float = 1.0, **limits: Any
+) -> AsyncIterator[Town]:
     """A town with nothing in it but a tariff; all loops of the gateway run, and one that dies fails the test."""
-    clock = TownClock()
+    clock = TownClock(speed)
     keys = seal.Keys(place / "keys.json")
     async with postgres.connect(url, bell=bell) as database:
         await journal.prepare(database)
