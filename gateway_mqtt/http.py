@@ -7,10 +7,11 @@ from typing import Annotated, Literal, Protocol
 import msgspec
 
 from foundation.clock import rfc3339
-from foundation.errors import Away, Conflict, NotFound, invalid
+from foundation.errors import Away, Conflict, NotFound, TooMany, invalid
 from foundation.http import Call, Instant, Page, Paged, Position, Route, Text, Who, page_of, place_of
 from foundation.postgres import Database, Record
 from gateway_mqtt import store
+from gateway_mqtt.downlink import DeviceAway, DeviceBusy, DeviceRefused, DeviceSilent
 
 
 class DeviceView(msgspec.Struct, frozen=True):
@@ -51,7 +52,7 @@ class CommandAnswer(msgspec.Struct, frozen=True):
 
 
 class Commands(Protocol):
-    """The way down to a device that this process holds. Raises LookupError when it is away, TimeoutError when it is silent."""
+    """The way down to a device that this process holds. Raises `downlink.CommandFailed`."""
 
     async def command(self, device: str, payload: bytes, *, timeout_s: float) -> bytes: ...
 
@@ -125,10 +126,14 @@ async def _sent(commands: Commands, device: str, body: BarrierCommand) -> Comman
     said = {"command": body.command, "lane": body.lane} | ({"until": rfc3339(body.until)} if body.until else {})
     try:
         answer = msgspec.json.decode(await commands.command(device, msgspec.json.encode(said), timeout_s=5.0), type=CommandAnswer)
-    except LookupError:
-        raise Conflict(f"{device} is not connected") from None
-    except TimeoutError:
-        raise Away(f"{device} did not answer", retry_after_s=5) from None
+    except DeviceAway:
+        raise Conflict(f"{device} is not connected, or does not listen to commands") from None
+    except DeviceRefused as error:
+        raise Conflict(f"{device} did not take the command: {error}") from None
+    except DeviceBusy:
+        raise TooMany(f"{device} has commands under way that it has not answered", retry_after_s=5) from None
+    except DeviceSilent:
+        raise Away(f"{device} did not answer; whether it obeyed is not known", retry_after_s=5) from None
     except msgspec.MsgspecError:
         raise Away(f"{device} gave an answer that is none", retry_after_s=5) from None
     return answer

@@ -24,16 +24,22 @@ from gateway_mqtt.registry import Registry
 log = structlog.get_logger()
 
 BATCH_MESSAGES_MAX = 400
+BATCH_BYTES_MAX = 512 * 1024  # Some thousand readings: more would hold up the loop, and make one commit long.
 QUEUE_HIGH, QUEUE_LOW = 8_000, 2_000  # Messages waiting: above, devices are not read; below, they are again.
-BYTES_HIGH = 64 * 2**20  # The same in bytes: few devices with large messages wait as well.
+QUEUE_BYTES_HIGH, QUEUE_BYTES_LOW = 64 * 1024 * 1024, 16 * 1024 * 1024
+STRANGERS_MAX = 1000  # Between two looks; who comes beyond them will come again.
+STATUSES_KEPT = 8  # By which a status that an earlier connection said already is known.
 LANES = 2  # One batch is decoded while the other is being committed.
 HEARD_EVERY = timedelta(seconds=50)  # A device says something each minute; its life is told on about as often.
 RETRY_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0)
 PAYLOAD_KEPT = 4096
-LOOK_AGAIN_SECONDS = 0.2  # Between looks at the newest facts for the sake of an unknown spot.
 
-SUCCESS, PAYLOAD_INVALID, NOT_AUTHORIZED, TOPIC_INVALID, TOO_LARGE = 0x00, 0x99, 0x87, 0x90, 0x97
-REASON_CODE = {"not_json": PAYLOAD_INVALID, "schema": PAYLOAD_INVALID, "topic": NOT_AUTHORIZED, "too_large": TOO_LARGE}
+SUCCESS, NOT_WILLING, NOT_AUTHORIZED, QUOTA_EXCEEDED, PAYLOAD_INVALID = 0x00, 0x83, 0x87, 0x97, 0x99
+REASON_CODE = {  # MQTT 5, table 2-6. 0x83: "valid, but the receiver is not willing to accept it".
+    "not_json": PAYLOAD_INVALID, "schema": PAYLOAD_INVALID, "too_large": QUOTA_EXCEEDED, "topic": NOT_AUTHORIZED,
+    "not_your_spot": NOT_AUTHORIZED, "unknown_spot": NOT_WILLING, "unknown_lane": NOT_WILLING, "too_old": NOT_WILLING,
+    "in_future": NOT_WILLING,
+}  # fmt: skip
 
 MESSAGES = Counter("onelot_gateway_messages_total", "Messages taken from devices", ["kind"])
 READINGS = Counter("onelot_gateway_readings_total", "Readings by what became of them", ["outcome"])
@@ -45,28 +51,44 @@ COMMIT = Histogram(
 
 
 @dataclass(slots=True)
-class Speaker:
-    """A device as this door knows it: its connection, its clock, what it said last."""
+class DeviceClock:
+    """A device's clock as one of its connections shows it: by the smallest received - at of its live statuses, in seconds."""
 
-    device: Device
-    connection: uuid.UUID | None = None
-    offset: float | None = None  # Smallest received - at of this connection's statuses, seconds.
-    last_seq: int | None = None
-    heard_at: datetime | None = None
-    told_at: datetime | None = None
-    health: dict[str, int] = field(default_factory=dict)
-    firmware: str = ""
+    connection: uuid.UUID
+    offset: float | None = None
 
     @property
     def offset_s(self) -> int | None:
         """Whole seconds, towards zero: what is left of one is the network's."""
         return None if self.offset is None else int(self.offset)
 
+
+@dataclass(slots=True)
+class Speaker:
+    """A device as this door knows it: its connection, its clock, what it said last."""
+
+    device: Device
+    clock: DeviceClock
+    connection: uuid.UUID | None = None
+    last_seq: int | None = None
+    top_seq: int = -1
+    breaks: int = 0  # How often the numbering broke: what was seen before one no longer tells what is news.
+    statuses: deque[tuple[datetime, uuid.UUID]] = field(default_factory=lambda: deque(maxlen=STATUSES_KEPT))
+    heard_at: datetime | None = None
+    told_at: datetime | None = None
+    health: dict[str, int] = field(default_factory=dict)
+    firmware: str = ""
+
     def count(self, what: str, number: int = 1) -> None:
         self.health[what] = self.health.get(what, 0) + number
 
-
-NOTHING_YET = Decoded()
+    def number(self, seq: int) -> None:
+        """Take note of a message's number: whether it follows on the last one, or on the highest after older ones came late."""
+        if self.last_seq is None or seq not in (self.last_seq + 1, self.top_seq + 1):
+            self.breaks += 1
+            if self.last_seq is not None and seq > self.last_seq + 1:
+                self.count("seq_gaps")
+        self.last_seq, self.top_seq = seq, max(self.top_seq, seq)
 
 
 @dataclass(slots=True)
@@ -75,8 +97,19 @@ class Taken:
 
     message: Message
     received_at: datetime  # Arrival, not decoding: a queue's wait is not the device's clock.
-    decoded: Decoded
+    clock: DeviceClock  # Of the connection by which it came, which may be over by now.
+    decoded: Decoded = field(default_factory=Decoded)
+    breaks: int = 0  # Of its device's numbering, when it came.
+    pending: list[str] = field(default_factory=list)  # Spots of which it brings news that is not stored yet.
     reason: int = SUCCESS
+
+
+@dataclass(frozen=True, slots=True)
+class Last:
+    """The newest stored word about a spot."""
+
+    seen: SpotSeen
+    breaks: int
 
 
 class Ingest:
@@ -89,11 +122,13 @@ class Ingest:
         self._wake = [asyncio.Event() for _ in range(LANES)]
         self._busy = [False] * LANES
         self._speakers: dict[str, Speaker] = {}
-        self._last: dict[str, SpotSeen] = {}
+        self._clocks: dict[int, DeviceClock] = {}  # Of the open connections, by number.
+        self._last: dict[str, Last] = {}
+        self._pending: dict[str, int] = {}  # News under way by spot.
+        self._waiting_bytes = 0
         self._presence: list[DeviceHeard] = []
         self._strangers: dict[tuple[str, str], str] = {}
-        self._paused, self._waiting, self._waiting_bytes = False, 0, 0
-        self._looked_at = 0.0
+        self._paused = False
         self.listener: Listener | None = None
         self.lanes = LANES
 
@@ -103,37 +138,38 @@ class Ingest:
         device = self._registry.known(username, password)
         if device is None:
             reason = "wrong_password" if username in self._registry.devices else "unknown"
-            if len(self._strangers) < 1000:
+            if len(self._strangers) < STRANGERS_MAX:
                 self._strangers[username[:64], address] = reason
             return None
         return Login(device=device.id, site=device.site, kind=device.kind, topic=f"onelot/1/{self._city}/{device.site}/{device.id}")
 
     def opened(self, connection: Connection) -> None:
         device = self._registry.devices[connection.login.device]
-        speaker = self._speakers.setdefault(device.id, Speaker(device))
-        speaker.device, speaker.connection, speaker.offset = device, self._name_of(connection), None
-        speaker.heard_at = self._clock.city()
+        clock = self._clocks[connection.number] = DeviceClock(uuid.UUID(int=connection.number))
+        speaker = self._speakers.setdefault(device.id, Speaker(device, clock))
+        speaker.device, speaker.clock, speaker.connection, speaker.heard_at = device, clock, clock.connection, self._clock.city()
         self._tell_presence(speaker, connected=True)
 
     def closed(self, connection: Connection, *, clean: bool, will: tuple[str, bytes] | None, superseded: bool) -> None:
         """A will speaks only for its connection; what it says is that the device is gone, which is what we know."""
+        clock = self._clocks.pop(connection.number, None)
         speaker = self._speakers.get(connection.login.device)
-        if speaker is not None and speaker.connection == self._name_of(connection):
+        if speaker is not None and clock is not None and speaker.connection == clock.connection:
             self._tell_presence(speaker, connected=False)
             speaker.connection = None
 
-    def _name_of(self, connection: Connection) -> uuid.UUID:
-        return uuid.UUID(int=connection.number)
-
     def publish(self, message: Message) -> None:
         lane = hash(message.connection.number) % LANES
-        self._lanes[lane].append(Taken(message, self._clock.city(), NOTHING_YET))
-        self._wake[lane].set()
-        self._waiting += 1
+        self._lanes[lane].append(Taken(message, self._clock.city(), self._clocks[message.connection.number]))
         self._waiting_bytes += len(message.payload)
-        if not self._paused and (self._waiting > QUEUE_HIGH or self._waiting_bytes > BYTES_HIGH) and self.listener is not None:
+        self._wake[lane].set()
+        if not self._paused and self.listener is not None and self._is_full():
+            log.warning("devices_wait", messages=sum(map(len, self._lanes)), bytes=self._waiting_bytes)
             self._paused = True
             self.listener.pause()
+
+    def _is_full(self) -> bool:
+        return sum(map(len, self._lanes)) > QUEUE_HIGH or self._waiting_bytes > QUEUE_BYTES_HIGH
 
     # The loops
 
@@ -147,9 +183,7 @@ class Ingest:
                     await asyncio.wait_for(wake.wait(), 1.0)
                 wake.clear()
                 continue
-            batch = [queue.popleft() for _ in range(min(len(queue), BATCH_MESSAGES_MAX))]
-            self._waiting -= len(batch)
-            self._waiting_bytes -= sum(len(taken.message.payload) for taken in batch)
+            batch = self._next_batch(queue)
             self._busy[lane] = True
             await self._store(batch)
             self._busy[lane] = False
@@ -157,9 +191,19 @@ class Ingest:
             self._resume()
             done()
 
+    def _next_batch(self, queue: deque[Taken]) -> list[Taken]:
+        batch: list[Taken] = []
+        size = 0
+        while queue and len(batch) < BATCH_MESSAGES_MAX and (not batch or size + len(queue[0].message.payload) <= BATCH_BYTES_MAX):
+            batch.append(queue.popleft())
+            size += len(batch[-1].message.payload)
+        self._waiting_bytes -= size
+        return batch
+
     def _resume(self) -> None:
-        WAITING.set(self._waiting)
-        if self._paused and self._waiting < QUEUE_LOW and self._waiting_bytes < BYTES_HIGH // 4 and self.listener is not None:
+        waiting = sum(map(len, self._lanes))
+        WAITING.set(waiting)
+        if self._paused and waiting < QUEUE_LOW and self._waiting_bytes < QUEUE_BYTES_LOW and self.listener is not None:
             self._paused = False
             self.listener.resume()
 
@@ -177,21 +221,20 @@ class Ingest:
                 with COMMIT.time():
                     await self._commit(batch)
                 return
-            except postgres.Refused as error:
-                if _of_data(error) and len(batch) > 1:
-                    for taken in batch:
-                        await self._persist([taken])
-                    return
+            except (postgres.Refused, *postgres.AWAY) as error:
                 if _of_data(error):
-                    self._refuse_whole(batch[0], error)
-                log.error("journal_refuses", error=repr(error)[:300], attempt=attempt)
-            except postgres.AWAY as error:
-                log.warning("journal_away", error=type(error).__name__, attempt=attempt)
+                    await self._persist_singly(batch, error)
+                    return
+                log.warning("journal_waits", error=_words(error), attempt=attempt)
             await asyncio.sleep(RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)])
 
-    def _refuse_whole(self, taken: Taken, error: Exception) -> None:
-        log.error("message_refused_by_postgres", error=repr(error)[:300], device=taken.message.connection.login.device)
-        taken.decoded = Decoded(refused=[Refusal("schema", f"the journal cannot hold it: {type(error).__name__}")])
+    async def _persist_singly(self, batch: list[Taken], error: Exception) -> None:
+        """Some value cannot be stored, whoever tries: the message that holds it is refused, the others are not."""
+        if len(batch) == 1:
+            log.error("message_refused_by_journal", error=_words(error), device=batch[0].message.connection.login.device)
+            batch[0].decoded = Decoded(refused=[Refusal("schema", f"the journal cannot hold it: {type(error).__name__}")])
+        for taken in batch:
+            await self._persist([taken])
 
     # One batch
 
@@ -201,67 +244,88 @@ class Ingest:
         unknown = [taken for taken in batch if any(refusal.reason == "unknown_spot" for refusal in taken.decoded.refused)]
         if unknown and await self._look_again():
             for taken in unknown:
-                self._decode_one(taken, again=True)
+                self._expect(taken, self._decoded(taken))
 
     async def _look_again(self) -> bool:
-        """The newest facts, before a spot that was imported a moment ago is refused; not for every stranger's message."""
-        now = self._clock.monotonic()
-        if now - self._looked_at < LOOK_AGAIN_SECONDS:
-            return False
-        self._looked_at = now
+        """The newest facts, once a batch, before a spot that was imported a moment ago is refused. Whether there were new spots."""
         before = len(self._registry.site_of_spot)
-        with contextlib.suppress(*postgres.AWAY):
-            await self._registry.catch_up()
+        for attempt in itertools.count():
+            try:
+                await self._registry.catch_up()
+                break
+            except (postgres.Refused, *postgres.AWAY) as error:  # Without facts nothing may be refused; nor could it be stored.
+                log.warning("registry_waits", error=_words(error), attempt=attempt)
+            await asyncio.sleep(RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)])
         return len(self._registry.site_of_spot) != before
 
-    def _decode_one(self, taken: Taken, *, again: bool = False) -> None:
+    def _decode_one(self, taken: Taken) -> None:
+        """Decode in the order of arrival: what a message teaches of its device holds for the next one."""
+        login = taken.message.connection.login
+        speaker = self._speakers[login.device]
+        kind = taken.message.topic.rpartition("/")[2]
+        MESSAGES.labels(kind if kind in decode.SPEAKS[login.kind] else "other").inc()
+        decoded = self._decoded(taken)
+        self._heard(speaker, taken, decoded)
+        decoded.readings = [reading for reading in decoded.readings if not self._no_news(speaker, reading)]
+        taken.breaks = speaker.breaks
+        self._expect(taken, decoded)
+
+    def _decoded(self, taken: Taken) -> Decoded:
         message, login = taken.message, taken.message.connection.login
         speaker = self._speakers[login.device]
         head, _, kind = message.topic.rpartition("/")
         if head != login.topic:
-            taken.decoded = Decoded(refused=[Refusal("topic", f"a device says only what is under {login.topic}")])
-        else:
-            taken.decoded = decode.decode_message(
-                speaker.device, kind, message.payload, world=self._world, received_at=taken.received_at, offset_s=speaker.offset_s
+            return Decoded(refused=[Refusal("topic", f"a device says only what is under {login.topic}")])
+        try:
+            return decode.decode_message(
+                speaker.device, kind, message.payload, world=self._world, received_at=taken.received_at, offset_s=taken.clock.offset_s
             )
-        if not again:
-            MESSAGES.labels(kind if kind in decode.SPEAKS[login.kind] else "other").inc()
-            self._heard(speaker, taken)
+        except Exception as error:  # A fault of ours may cost this message; it comes again for ever when it ends the process.
+            log.error("decoding_failed", error=type(error).__name__, device=login.device)
+            return Decoded(refused=[Refusal("schema", f"it cannot be read here: {type(error).__name__}")])
 
-    def _heard(self, speaker: Speaker, taken: Taken) -> None:
+    def _expect(self, taken: Taken, decoded: Decoded) -> None:
+        """What is on its way makes everything that follows on it news, until it is stored."""
+        self._settle(taken)
+        taken.decoded = decoded
+        taken.pending = [reading.spot for reading in decoded.readings if isinstance(reading, SpotSeen)]
+        for spot in taken.pending:
+            self._pending[spot] = self._pending.get(spot, 0) + 1
+
+    def _settle(self, taken: Taken) -> None:
+        for spot in taken.pending:
+            self._pending[spot] -= 1
+            if not self._pending[spot]:
+                del self._pending[spot]
+        taken.pending = []
+
+    def _heard(self, speaker: Speaker, taken: Taken, decoded: Decoded) -> None:
         """What every message teaches of its device: that it lives, its clock, its numbering."""
-        decoded = taken.decoded
         speaker.heard_at = taken.received_at
         if decoded.status is not None:
-            self._learn_clock(speaker, decoded.status, taken.received_at)
+            self._learn_clock(speaker, taken, decoded.status)
         if decoded.seq is not None:
-            gap = speaker.last_seq is None or decoded.seq != speaker.last_seq + 1
-            if gap and speaker.last_seq is not None and decoded.seq > speaker.last_seq + 1:
-                speaker.count("seq_gaps")
-            decoded.readings = [reading for reading in decoded.readings if gap or not self._no_news(reading)]
-            speaker.last_seq = decoded.seq
-            self._keep_last(decoded.readings)
+            speaker.number(decoded.seq)
 
-    def _learn_clock(self, speaker: Speaker, status: decode.StatusSaid, received_at: datetime) -> None:
+    def _learn_clock(self, speaker: Speaker, taken: Taken, status: decode.StatusSaid) -> None:
+        clock = taken.clock
         speaker.firmware = status.firmware[:64] or speaker.firmware
-        error = decode.clock_error(status, received_at)
+        if any(at == status.at and connection != clock.connection for at, connection in speaker.statuses):
+            return  # Said by an earlier connection already and sent again: it waited, and says nothing about the clock.
+        speaker.statuses.append((status.at, clock.connection))
+        error = decode.clock_error(status, taken.received_at)
         if error is not None:
-            speaker.offset = error if speaker.offset is None else min(speaker.offset, error)
+            clock.offset = error if clock.offset is None else min(clock.offset, error)
 
-    def _keep_last(self, readings: Sequence[Reading]) -> None:
-        """What each spot said last, known before it is stored: it will be, and what comes right behind it is compared with it."""
-        for reading in readings:
-            if isinstance(reading, SpotSeen):
-                last = self._last.get(reading.spot)
-                if last is None or (last.at, last.seq) <= (reading.at, reading.seq):
-                    self._last[reading.spot] = reading
-
-    def _no_news(self, reading: Reading) -> bool:
-        """A repeat of the spot's last state and plate: heard, not stored."""
-        if not isinstance(reading, SpotSeen) or reading.no_clock:
+    def _no_news(self, speaker: Speaker, reading: Reading) -> bool:
+        """A repeat of what this device last said of the spot: heard, not stored. Only what is on disk can be repeated, since the
+        repeat is acknowledged for its sake; and only while the numbering shows that nothing between the two is missing."""
+        if not isinstance(reading, SpotSeen) or reading.no_clock or reading.spot in self._pending:
             return False
         last = self._last.get(reading.spot)
-        same = last is not None and last.state == reading.state and _token(last) == _token(reading) and last.at <= reading.at
+        if last is None or last.seen.device != reading.device or last.breaks != speaker.breaks:
+            return False
+        same = (last.seen.state, _token(last.seen)) == (reading.state, _token(reading)) and last.seen.at <= reading.at
         if same:
             READINGS.labels("no_news").inc()
         return same
@@ -306,14 +370,18 @@ class Ingest:
             speaker.count("readings", len(taken.decoded.readings))
             speaker.count("refused", len(taken.decoded.refused))
             for reading in taken.decoded.readings:
-                self._remember_reading(speaker, reading)
+                self._remember_reading(speaker, reading, taken.breaks)
+            self._settle(taken)
             taken.reason = _reason_code(taken.decoded)
 
-    def _remember_reading(self, speaker: Speaker, reading: Reading) -> None:
+    def _remember_reading(self, speaker: Speaker, reading: Reading, breaks: int) -> None:
         if reading.no_clock:
             speaker.count("no_clock")
         if isinstance(reading, SpotSeen):
             self._registry.claim(reading.spot, reading.device)
+            last = self._last.get(reading.spot)
+            if last is None or (last.seen.at, last.seen.seq) <= (reading.at, reading.seq):
+                self._last[reading.spot] = Last(reading, breaks)
         if isinstance(reading, events.VehiclePassed) or (isinstance(reading, SpotSeen) and reading.state == "occupied"):
             speaker.count("plates_due")
             speaker.count("plates_read", int(reading.vehicle is not None and reading.vehicle.token != b""))
@@ -356,9 +424,10 @@ class Ingest:
 
     async def keep_presence(self, done: Callable[[], None]) -> None:
         """Tell on, each second, who came, who went and who still speaks; and each five seconds how they do."""
-        for round_number in range(2**62):
+        for round_number in itertools.count():
             await asyncio.sleep(1.0 if round_number else 0.05)
             try:
+                self._judge_anew()
                 self._tell_who_speaks()
                 if self._presence:
                     await self._commit([])
@@ -366,9 +435,21 @@ class Ingest:
                     await self._save_health()
                     await self._save_strangers()
             except (postgres.Refused, *postgres.AWAY) as error:
-                log.warning("presence_waits", error=type(error).__name__)
+                log.warning("presence_waits", error=_words(error))
                 continue
             done()
+
+    def _judge_anew(self) -> None:
+        """Rights are judged now, not as they were at CONNECT: another secret or site ends the connection, other spots and lanes hold."""
+        for name, speaker in self._speakers.items():
+            now = self._registry.devices.get(name)
+            if now is speaker.device:
+                continue
+            before, speaker.device = speaker.device, now or speaker.device
+            if now is None or (now.secret_hash, now.site, now.kind) != (before.secret_hash, before.site, before.kind):
+                connection = self.listener.connection_of(name) if self.listener is not None else None
+                if connection is not None:
+                    connection.close(NOT_AUTHORIZED)
 
     def _tell_who_speaks(self) -> None:
         for speaker in self._speakers.values():
@@ -383,7 +464,9 @@ class Ingest:
             counts, speaker.health = speaker.health, {}
             counted.append((speaker, counts))
             named = [counts.get(name, 0) for name in ("readings", "plates_read", "plates_due", "refused", "seq_gaps", "no_clock")]
-            rows.append((speaker.device.id, speaker.connection is not None, speaker.heard_at, speaker.offset_s, speaker.firmware, *named))
+            rows.append(
+                (speaker.device.id, speaker.connection is not None, speaker.heard_at, speaker.clock.offset_s, speaker.firmware, *named)
+            )
         if not rows:
             return
         try:
@@ -396,8 +479,13 @@ class Ingest:
 
     async def _save_strangers(self) -> None:
         strangers, self._strangers = self._strangers, {}
-        if strangers:
+        if not strangers:
+            return
+        try:
             await self._database.run(lambda tx: store.note_unknown(tx, strangers, self._clock.wall()))
+        except BaseException:
+            self._strangers = strangers | self._strangers
+            raise
 
 
 def _token(reading: SpotSeen) -> bytes:
@@ -411,6 +499,11 @@ def _reason_code(decoded: Decoded) -> int:
     return REASON_CODE.get(decoded.refused[0].reason, SUCCESS)
 
 
-def _of_data(error: postgres.Refused) -> bool:
-    """Class 22: the values themselves, which no retry mends."""
-    return str(getattr(error, "sqlstate", "") or "").startswith("22")
+def _of_data(error: Exception) -> bool:
+    """Class 22 and what cannot even be encoded: the values themselves, which no retry mends."""
+    return isinstance(error, ValueError) or str(getattr(error, "sqlstate", "") or "").startswith("22")
+
+
+def _words(error: Exception) -> str:
+    """For the log. What is wrong with a value may quote it, and it may be a plate."""
+    return type(error).__name__ if _of_data(error) else repr(error)[:300]

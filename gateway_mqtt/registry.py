@@ -55,7 +55,8 @@ class Registry:
     def _add(self, device: Device) -> None:
         before = self.devices.get(device.id)
         for spot in (before.spots or ()) if before else ():
-            self._owners.pop(spot, None)
+            if self._owners.get(spot) == device.id:  # It may have passed to another device since.
+                del self._owners[spot]
         self.devices[device.id] = device
         self._owners |= dict.fromkeys(device.spots or (), device.id)
 
@@ -64,7 +65,7 @@ class Registry:
             while True:
                 try:
                     await self.catch_up()
-                except postgres.AWAY as error:
+                except (postgres.Refused, *postgres.AWAY) as error:
                     log.warning("registry_waits", error=type(error).__name__)
                 done()
                 await ring_heard(rung)

@@ -93,6 +93,10 @@ async def forget_refused(tx: Transaction, before: datetime) -> int:
     return int((await tx.execute(queries.forget_refused, before)).rpartition(" ")[2])
 
 
+async def trim_unknown(tx: Transaction) -> None:
+    await tx.execute(queries.trim_unknown)
+
+
 async def list_devices(database: Database, operators: Sequence[str] | None, after: str | None, limit: int) -> list[Record]:
     return await database.fetch(queries.list_devices, operators, after, limit)
 

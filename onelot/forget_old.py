@@ -25,6 +25,7 @@ async def forget_old(database: Database, clock: Clock) -> None:
     city = clock.city()
     async with database.transaction() as tx:
         FORGOTTEN.labels("refused").inc(await gateway.forget_refused(tx, city - REFUSED_KEPT))
+        await gateway.trim_unknown(tx)
     while forgotten := await sessions.forget_once(database, clock):
         FORGOTTEN.labels("observations").inc(forgotten)
     await identity.forget_old(database, clock.wall())
