@@ -67,6 +67,15 @@ BEGIN
   RETURN dropped;
 END $_$;
 
+CREATE FUNCTION journal.longest_append() RETURNS double precision
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  SELECT coalesce(max(extract(epoch FROM clock_timestamp() - a.xact_start)), 0)::float8
+    FROM pg_locks l JOIN pg_stat_activity a USING (pid) JOIN pg_database d ON d.oid = l.database AND d.datname = current_database()
+   WHERE l.locktype = 'advisory' AND l.granted AND l.classid = 0 AND l.objid IN (71001, 71002) AND l.objsubid = 1
+$$;
+
 CREATE FUNCTION journal.make_partition(p_parent text, p_part text, p_from text, p_to text) RETURNS void
     LANGUAGE plpgsql
     AS $$

@@ -452,6 +452,7 @@ CREATE TABLE parking.bill (
     plate_colour text NOT NULL,
     vehicle_type text NOT NULL,
     certainty text NOT NULL,
+    collect boolean NOT NULL,
     entered_at timestamp with time zone NOT NULL,
     left_at timestamp with time zone NOT NULL,
     issued_at timestamp with time zone NOT NULL,
@@ -497,6 +498,7 @@ CREATE TABLE parking.observation (
     id bytea NOT NULL,
     seq bigint NOT NULL,
     device text NOT NULL,
+    lane text DEFAULT ''::text NOT NULL,
     what text NOT NULL,
     plate_token bytea,
     plate_sealed bytea,
@@ -552,9 +554,11 @@ CREATE TABLE parking.session (
     why text[] DEFAULT '{}'::text[] NOT NULL,
     gaps json DEFAULT '[]'::json NOT NULL,
     person uuid,
+    collect boolean DEFAULT false NOT NULL,
     version integer DEFAULT 1 NOT NULL,
     believed_at timestamp with time zone,
     settles_at timestamp with time zone,
+    candidate uuid,
     CONSTRAINT session_certainty_check CHECK ((certainty = ANY (ARRAY['sure'::text, 'doubtful'::text]))),
     CONSTRAINT session_check CHECK (((left_at IS NULL) OR (left_at >= entered_at))),
     CONSTRAINT session_check1 CHECK (((seen_left_at IS NULL) OR (seen_left_at >= entered_at))),
@@ -702,7 +706,9 @@ CREATE INDEX posting_d2 ON ledger.posting USING btree (d2, seq) WHERE ((d2 IS NO
 
 CREATE INDEX posting_ref ON ledger.posting USING btree (ref);
 
-CREATE INDEX bill_chain ON parking.bill USING btree (plate_token, site, entered_at);
+CREATE INDEX bill_chain ON parking.bill USING btree (plate_token, entered_at);
+
+CREATE INDEX bill_collect ON parking.bill USING btree (person, entered_at, id) WHERE ((owed > 0) AND collect);
 
 CREATE INDEX bill_operator ON parking.bill USING btree (operator, issued_at DESC, id);
 
@@ -712,9 +718,15 @@ CREATE INDEX bill_person ON parking.bill USING btree (person, issued_at DESC, id
 
 CREATE INDEX bill_site ON parking.bill USING btree (site, issued_at DESC, id);
 
+CREATE INDEX observation_age ON parking.observation USING brin (at);
+
+CREATE INDEX observation_passage ON parking.observation USING btree (device, at) WHERE (lane <> ''::text);
+
 CREATE INDEX payment_bill ON parking.payment USING btree (bill, at);
 
 CREATE INDEX payment_notify_number ON parking.payment_notify USING btree (number);
+
+CREATE INDEX session_inside ON parking.session USING btree (site, COALESCE(seen_left_at, 'infinity'::timestamp with time zone)) WHERE ((spot = ''::text) AND (state <> 'void'::text));
 
 CREATE UNIQUE INDEX session_one_open ON parking.session USING btree (unit) WHERE ((state = 'open'::text) AND (seen_left_at IS NULL));
 
@@ -722,11 +734,15 @@ CREATE INDEX session_person ON parking.session USING btree (person, entered_at D
 
 CREATE INDEX session_plate ON parking.session USING btree (plate_token, entered_at) WHERE (plate_token IS NOT NULL);
 
+CREATE INDEX session_plate_end ON parking.session USING btree (plate_token, COALESCE(seen_left_at, 'infinity'::timestamp with time zone)) WHERE ((state <> 'void'::text) AND (plate_token IS NOT NULL));
+
 CREATE INDEX session_settles ON parking.session USING btree (settles_at) WHERE (settles_at IS NOT NULL);
 
 CREATE INDEX session_site ON parking.session USING btree (site, entered_at DESC, id);
 
 CREATE INDEX session_unit ON parking.session USING btree (unit, entered_at);
+
+CREATE INDEX session_unmatched ON parking.session USING btree (site, entered_at) WHERE ('entry_missing'::text = ANY (why));
 
 CREATE INDEX session_unpriced ON parking.session USING btree (site) WHERE ('no_tariff'::text = ANY (why));
 
