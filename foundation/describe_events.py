@@ -37,7 +37,7 @@ def _all(kinds: Sequence[type[Event]]) -> Iterator[str]:
 def _struct(title: str, kind: type[msgspec.Struct], *, key: str = "") -> str:
     """A heading, what it is, and its fields."""
     rows = "".join(f"| `{one.name}` | {_type(one.type)} | {_default(one)} |\n" for one in msgspec.structs.fields(kind))
-    waits = f" Key: `{key}`." if key else ""
+    waits = f" Key: {key}." if key else ""
     return f"### {title}\n\n{_about(kind)}{waits}\n\n| Field | Type | Default |\n|---|---|---|\n{rows}"
 
 

@@ -63,7 +63,7 @@ async def town(db: Database) -> Database:
     """The three sites, and days for readings of the time of the stories."""
     await import_sites(db, TOWN, bounds=CITY, now=T0)
     async with db.pool.acquire() as connection:
-        await connection.execute("SELECT journal.make_partitions($1, 1)", T0.date())
+        await connection.execute("SELECT journal.make_partitions($1, $1, 1)", T0.date())
     return db
 
 

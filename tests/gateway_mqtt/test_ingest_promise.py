@@ -131,13 +131,17 @@ async def test_two_lanes_with_the_same_keys_neither_lose_nor_double_nor_stop(pos
                 first.write(said)
             for said in reversed(forward):
                 second.write(said)
-            await eventually(lambda: idle(here))
+            await eventually(lambda: all_stored(here, 80 * (turn_number + 1)))
             first.client.abort()
             second.client.abort()
         await eventually(lambda: idle(here))
 
-        stored = {(one.spot, one.at) for one in await here.readings()}
-        assert len(stored) == len(await here.readings()) == 12 * 80
+        readings = await here.readings()
+        assert len({(one.spot, one.at) for one in readings}) == len(readings) == 12 * 80
+
+
+async def all_stored(here, number):
+    return here.ingest.idle() and len(await here.readings()) >= number
 
 
 class Pushing(Talker):

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from foundation import journal
 from gateway_mqtt.ingest import HEARD_EVERY
 from simulators.mqtt_client import Will
 from tests.gateway_mqtt.town import CAR, at, eventually, spot, text, town
@@ -356,10 +357,11 @@ async def test_the_health_of_a_device_says_what_it_did(postgres_url, tmp_path):
 
 
 async def test_a_city_whose_time_runs_faster_finds_room_for_its_days(postgres_url, tmp_path):
-    """Partitions are made for the wall's days; the city is months ahead of them."""
+    """Partitions are made for the city's days as well as for the wall's, and the city is months ahead."""
     async with town(postgres_url, tmp_path, speed=60.0) as here:
         later = at("10:00:00") + timedelta(days=200)
         here.clock.set(later)
+        await journal.prepare(here.database, here.clock)
         card = await here.a_camera("cam-1", ONE)
         async with here.talking(card) as camera:
             await camera.status(later)
