@@ -21,7 +21,7 @@ from foundation.sql import Query
 from parking.ledger.model import AccountKind
 from tests.parking.sessions.city import CHAINED, NINE, City, FixedClock
 
-PLATES = ("豫A8B012", "豫A88012", "豫A80012", "豫A12345")  # The first three are misreadings of one another, or three cars.
+PLATES = ("豫A8B012", "豫A88012", "豫AB8012", "豫A12345")  # The second may be a misreading of the first or the third, or another car.
 DRIVERS = 3
 
 
