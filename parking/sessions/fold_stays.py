@@ -231,7 +231,8 @@ def _billable(pair: Folded) -> list[Billable]:
         return []
     return [
         Billable(
-            one.id, one.site, one.plate_token, one.plate_sealed, one.plate_colour, one.vehicle_type, one.entered_at, one.left_at, one.certainty,
+            one.id, one.site, one.plate_token, one.plate_sealed, one.plate_colour, one.vehicle_type, one.entered_at, one.left_at,
+            one.certainty,
             one.person, one.collect, void=void,
         )
     ]  # fmt: skip
