@@ -331,11 +331,11 @@ def _settlement(entry: _Entry, accounts: dict[tuple[AccountKind, str], int]) -> 
 
 
 async def _save(tx: Transaction, cases: Sequence[_Case], now: datetime) -> None:
-    await tx.execute_many(store.queries.save_bill, [_bill_row(case, now) for case in cases])
-    await tx.execute_many(store.queries.save_bill_version, [_version_row(case, now) for case in cases])
+    await store.save_bills(tx, [_bill_row(case, now) for case in cases])
+    await store.save_bill_versions(tx, [_version_row(case, now) for case in cases])
     payments = [(posting, case.id, payer, "wallet", amount, now) for case in cases for posting, payer, amount in case.payments]
     if payments:
-        await tx.execute_many(store.queries.save_payment, payments)
+        await store.save_payments(tx, payments)
     tx.tell(*(_fact(case) for case in cases), at=now)
 
 

@@ -43,6 +43,8 @@ async def conclude_due(tx: Transaction, due: Sequence[UUID], *, now: datetime) -
 
 async def reconsider(tx: Transaction, sessions: Sequence[UUID], *, now: datetime) -> None:
     """Look at sessions again, because who holds the plate or what a stay costs has changed. The house is locked by the caller."""
+    if not sessions:
+        return
     folded = await _conclude(tx, [Folded(one, one) for one in await store.sessions_by_id(tx, sessions)], now)
     await _settle(tx, folded, now, also=frozenset(sessions))
 

@@ -125,7 +125,8 @@ def _seen(row: Record) -> Seen:
 async def save_sessions(tx: Transaction, sessions: Sequence[Session]) -> None:
     """Void ones first, then oldest first: a unit has one open session at any moment, also within a transaction."""
     ordered = sorted(sessions, key=lambda one: (one.state != "void", one.state == "open", one.entered_at))
-    await tx.execute_many(queries.save_session, [_columns(one) for one in ordered])
+    if ordered:
+        await tx.execute(queries.save_sessions, *[list(column) for column in zip(*map(_columns, ordered), strict=True)])
 
 
 def _columns(one: Session) -> tuple[object, ...]:
@@ -133,8 +134,8 @@ def _columns(one: Session) -> tuple[object, ...]:
     return (
         one.id, one.unit, one.site, one.spot, one.opened_by, one.entered_at, one.proven_at, one.plate_token, one.plate_sealed,
         one.plate_colour,
-        one.vehicle_type, one.closed_by, one.seen_left_at, one.left_at, one.state, one.certainty, sorted(one.seen_why),
-        sorted(one.why), gaps,
+        one.vehicle_type, one.closed_by, one.seen_left_at, one.left_at, one.state, one.certainty, ",".join(sorted(one.seen_why)),
+        ",".join(sorted(one.why)), gaps,
         one.person, one.version, one.believed_at, one.settles_at, one.candidate,
         one.collect,
     )  # fmt: skip
