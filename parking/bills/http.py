@@ -89,7 +89,8 @@ class _Teller:
         plate = self._plate(row["plate_sealed"])
         return BillView(
             row["id"], row["session"], row["site"], plates.masked_plate(plate) if masked else plate,
-            rfc3339(whole_seconds(row["entered_at"])), rfc3339(whole_seconds(row["left_at"])), money(row["total"]), money(row["paid"]), row["state"],
+            rfc3339(whole_seconds(row["entered_at"])), rfc3339(whole_seconds(row["left_at"])), money(row["total"]),
+            money(row["paid"]), row["state"],
             TariffName(row["tariff"], row["tariff_version"], row["tariff_sha256"]), _lines.decode(row["lines"]), payments,
             rfc3339(row["issued_at"]), row["version"], row["certainty"], row["provisional"],
         )  # fmt: skip

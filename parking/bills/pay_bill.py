@@ -64,7 +64,7 @@ async def _pay(tx: Transaction, bill: Bill, payer: UUID, now: datetime) -> bool:
     if outcome == "too_little":
         return False
     assert outcome == "paid", f"a debt is paid once, under its bill's lock: {outcome}"
-    await tx.execute(store.queries.save_payment, posting, bill.id, payer, "wallet", bill.owed, now)
+    await store.save_payments(tx, [(posting, bill.id, payer, "wallet", bill.owed, now)])
     await tx.execute(store.queries.set_paid, bill.id, bill.owed, "paid")
     tx.tell(DebtPaid(bill=bill.id, session=bill.session, payer=payer, amount=bill.owed), at=now)
     return True

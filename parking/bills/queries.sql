@@ -4,19 +4,34 @@ SELECT * FROM parking.bill WHERE session = ANY ($1) ORDER BY id FOR UPDATE;
 -- name: lock_bill
 SELECT * FROM parking.bill WHERE id = $1 FOR UPDATE;
 
--- name: save_bill
-INSERT INTO parking.bill (id, session, site, operator, person, plate_token, plate_sealed, plate_colour, vehicle_type, certainty, collect, entered_at, left_at,
-                          issued_at, total, paid, owed, version, state, tariff, tariff_version, tariff_sha256, provisional, lines)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24)
-ON CONFLICT (id) DO UPDATE SET site = $3, operator = $4, person = $5, plate_token = $6, plate_sealed = $7, plate_colour = $8, vehicle_type = $9,
-  certainty = $10, collect = $11, entered_at = $12, left_at = $13, total = $15, paid = $16, owed = $17, version = $18, state = $19, tariff = $20,
-  tariff_version = $21, tariff_sha256 = $22, provisional = $23, lines = $24;
+-- name: save_bills
+INSERT INTO parking.bill (id, session, site, operator, person, plate_token, plate_sealed, plate_colour, vehicle_type, certainty, collect,
+  entered_at, left_at, issued_at, total, paid, owed, version, state, tariff, tariff_version, tariff_sha256, provisional, lines)
+SELECT id, session, site, operator, person, plate_token, plate_sealed, plate_colour, vehicle_type, certainty, collect, entered_at, left_at,
+       issued_at, total, paid, owed, version, state, tariff, tariff_version, tariff_sha256, provisional, lines::json
+  FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::uuid[], $6::bytea[], $7::bytea[], $8::text[], $9::text[], $10::text[],
+              $11::boolean[], $12::timestamptz[], $13::timestamptz[], $14::timestamptz[], $15::bigint[], $16::bigint[], $17::bigint[],
+              $18::int[], $19::text[], $20::text[], $21::int[], $22::text[], $23::boolean[], $24::text[])
+    AS b(id, session, site, operator, person, plate_token, plate_sealed, plate_colour, vehicle_type, certainty, collect, entered_at,
+         left_at, issued_at, total, paid, owed, version, state, tariff, tariff_version, tariff_sha256, provisional, lines)
+ON CONFLICT (id) DO UPDATE SET site = excluded.site, operator = excluded.operator, person = excluded.person,
+  plate_token = excluded.plate_token, plate_sealed = excluded.plate_sealed, plate_colour = excluded.plate_colour,
+  vehicle_type = excluded.vehicle_type, certainty = excluded.certainty, collect = excluded.collect, entered_at = excluded.entered_at,
+  left_at = excluded.left_at, total = excluded.total, paid = excluded.paid, owed = excluded.owed, version = excluded.version,
+  state = excluded.state, tariff = excluded.tariff, tariff_version = excluded.tariff_version, tariff_sha256 = excluded.tariff_sha256,
+  provisional = excluded.provisional, lines = excluded.lines;
 
--- name: save_bill_version
-INSERT INTO parking.bill_version (bill, version, at, total, entered_at, left_at, tariff_sha256, lines) VALUES ($1, $2, $3, $4, $5, $6, $7, $8);
+-- name: save_bill_versions
+INSERT INTO parking.bill_version (bill, version, at, total, entered_at, left_at, tariff_sha256, lines)
+SELECT bill, version, at, total, entered_at, left_at, tariff_sha256, lines::json
+  FROM unnest($1::uuid[], $2::int[], $3::timestamptz[], $4::bigint[], $5::timestamptz[], $6::timestamptz[], $7::text[], $8::text[])
+    AS b(bill, version, at, total, entered_at, left_at, tariff_sha256, lines);
 
--- name: save_payment
-INSERT INTO parking.payment (posting, bill, payer, rail, amount, at) VALUES ($1, $2, $3, $4, $5, $6);
+-- name: save_payments
+INSERT INTO parking.payment (posting, bill, payer, rail, amount, at)
+SELECT posting, bill, payer, rail, amount, at
+  FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::bigint[], $6::timestamptz[])
+    AS b(posting, bill, payer, rail, amount, at);
 
 -- name: payers -- who has paid how much of these bills, the latest last
 SELECT bill, payer, sum(amount)::bigint AS amount FROM parking.payment WHERE bill = ANY ($1) GROUP BY bill, payer HAVING sum(amount) > 0

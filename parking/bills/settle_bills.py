@@ -63,7 +63,7 @@ class _Case:
     def chained(self) -> bool:
         """Whether other visits of the plate have a say in its price."""
         rule = self.tariff.tariff if self.tariff else None
-        return rule is not None and (rule.reentry is not None or rule.free.once_per != "chain")
+        return rule is not None and (rule.reentry is not None or rule.free.once_per != "chain" or rule.caps.of == "plate")
 
     def debtor_changed(self) -> bool:
         before = self.before
@@ -331,11 +331,11 @@ def _settlement(entry: _Entry, accounts: dict[tuple[AccountKind, str], int]) -> 
 
 
 async def _save(tx: Transaction, cases: Sequence[_Case], now: datetime) -> None:
-    await tx.execute_many(store.queries.save_bill, [_bill_row(case, now) for case in cases])
-    await tx.execute_many(store.queries.save_bill_version, [_version_row(case, now) for case in cases])
+    await store.save_bills(tx, [_bill_row(case, now) for case in cases])
+    await store.save_bill_versions(tx, [_version_row(case, now) for case in cases])
     payments = [(posting, case.id, payer, "wallet", amount, now) for case in cases for posting, payer, amount in case.payments]
     if payments:
-        await tx.execute_many(store.queries.save_payment, payments)
+        await store.save_payments(tx, payments)
     tx.tell(*(_fact(case) for case in cases), at=now)
 
 
@@ -348,8 +348,10 @@ def _bill_row(case: _Case, now: datetime) -> tuple[object, ...]:
     refunded = bool(case.payers or case.payments)
     state = state_of(total=case.total, paid=case.paid, owed=case.owed, void=not case.asked, refunded=refunded)
     return (
-        case.id, stay.session, stay.site, case.site.operator, stay.person, stay.plate_token, stay.plate_sealed, stay.plate_colour, stay.vehicle_type,
-        stay.certainty, stay.collect, stay.entered_at, max(_left_at(case), stay.entered_at), now, case.total, case.paid, case.owed, case.version, state,
+        case.id, stay.session, stay.site, case.site.operator, stay.person, stay.plate_token, stay.plate_sealed, stay.plate_colour,
+        stay.vehicle_type,
+        stay.certainty, stay.collect, stay.entered_at, max(_left_at(case), stay.entered_at), now, case.total, case.paid, case.owed,
+        case.version, state,
         rule.tariff.code if rule else "", rule.tariff.version if rule else 0, rule.sha256 if rule else "", case.provisional, case.lines,
     )  # fmt: skip
 

@@ -17,6 +17,23 @@ def bill_of(row: Record) -> Bill:
     return Bill(*(row[name] for name in Bill.__slots__))
 
 
+async def save_bills(tx: Transaction, rows: Sequence[tuple[object, ...]]) -> None:
+    await tx.execute(queries.save_bills, *_columns(rows))
+
+
+async def save_bill_versions(tx: Transaction, rows: Sequence[tuple[object, ...]]) -> None:
+    await tx.execute(queries.save_bill_versions, *_columns(rows))
+
+
+async def save_payments(tx: Transaction, rows: Sequence[tuple[object, ...]]) -> None:
+    await tx.execute(queries.save_payments, *_columns(rows))
+
+
+def _columns(rows: Sequence[tuple[object, ...]]) -> list[list[object]]:
+    """At least one row."""
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
 async def lock_bills(tx: Transaction, sessions: Sequence[UUID]) -> dict[UUID, Bill]:
     return {row["session"]: bill_of(row) for row in await tx.fetch(queries.lock_bills, sorted(sessions))}
 
@@ -33,7 +50,7 @@ async def visits_before(tx: Transaction, stays: Sequence[tuple[Billable, str]], 
     """By session its plate's earlier visits to the site, or to any site of the tariff line that is named."""
     rows = [(stay.session, stay.plate_token, stay.site, line, stay.entered_at) for stay, line in stays]
     found: dict[UUID, list[Visit]] = {}
-    for row in await tx.fetch(queries.visits_before, *[list(column) for column in zip(*rows, strict=True)], reach):
+    for row in await tx.fetch(queries.visits_before, *_columns(rows), reach):
         visit = Visit(whole_seconds(row["entered_at"]), whole_seconds(row["left_at"]), row["site"])
         found.setdefault(row["of"], []).append(visit)
     return found
@@ -41,7 +58,7 @@ async def visits_before(tx: Transaction, stays: Sequence[tuple[Billable, str]], 
 
 async def visits_after(tx: Transaction, spans: Sequence[tuple[bytes, str, str, datetime, datetime]]) -> list[Billable]:
     """Bills of visits that begin in spans `(plate, site, tariff line, after, before)`."""
-    rows = await tx.fetch(queries.visits_after, *[list(column) for column in zip(*spans, strict=True)])
+    rows = await tx.fetch(queries.visits_after, *_columns(spans))
     return [_billable_again(row) for row in rows]
 
 

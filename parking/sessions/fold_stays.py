@@ -43,6 +43,8 @@ async def conclude_due(tx: Transaction, due: Sequence[UUID], *, now: datetime) -
 
 async def reconsider(tx: Transaction, sessions: Sequence[UUID], *, now: datetime) -> None:
     """Look at sessions again, because who holds the plate or what a stay costs has changed. The house is locked by the caller."""
+    if not sessions:
+        return
     folded = await _conclude(tx, [Folded(one, one) for one in await store.sessions_by_id(tx, sessions)], now)
     await _settle(tx, folded, now, also=frozenset(sessions))
 
@@ -167,17 +169,16 @@ async def _propose(tx: Transaction, folded: Sequence[Folded], keys: seal.Keys) -
 def _inside_otherwise(pair: Folded) -> datetime | None:
     """From when on the gates of its site have another car inside, or not inside, than before."""
     before, after = pair.before, pair.after
-    if after.spot or (
-        before is not None and (before.entered_at, before.plate_token, before.end) == (after.entered_at, after.plate_token, after.end)
-    ):
+    if after.spot:
         return None
-    if (
-        before is None
-        or (before.entered_at, before.plate_token) != (after.entered_at, after.plate_token)
-        or "void" in (before.state, after.state)
-    ):
+    if before is None or _inside(before) != _inside(after):
         return min(before.entered_at, after.entered_at) if before else after.entered_at
-    return min(end for end in (before.end, after.end) if end is not None)
+    ends = [end for end in (before.end, after.end) if end is not None]
+    return min(ends) if before.end != after.end else None
+
+
+def _inside(one: Session) -> tuple[datetime, bytes | None, bool]:
+    return one.entered_at, one.plate_token, one.state == "void"
 
 
 async def _candidates(tx: Transaction, exit: Session, pairs: Mapping[UUID, Folded], keys: seal.Keys) -> list[UUID]:
@@ -205,9 +206,9 @@ async def _settle(tx: Transaction, folded: Sequence[Folded], now: datetime, *, a
     changed = [_counted(pair) for pair in folded if pair.before != pair.after]
     await store.save_sessions(tx, [pair.after for pair in changed])
     tx.tell(*(fact for pair in changed for fact in _facts(pair)), at=now)
-    to_settle = [pair.after for pair in changed] + [pair.after for pair in folded if pair.before == pair.after and pair.after.id in also]
-    settled = await settle_bills.settle_bills(tx, [_billable(one) for one in to_settle if one.plate_token and one.plate_sealed], now=now)
-    await _mark_unpriced(tx, to_settle, settled.unpriced)
+    to_settle = changed + [pair for pair in folded if pair.before == pair.after and pair.after.id in also]
+    settled = await settle_bills.settle_bills(tx, [one for pair in to_settle for one in _billable(pair)], now=now)
+    await _mark_unpriced(tx, [pair.after for pair in to_settle], settled.unpriced)
     for person in sorted(settled.may_collect):
         await pay_bill.collect_debts(tx, person, now=now)
 
@@ -223,12 +224,20 @@ async def _mark_unpriced(tx: Transaction, sessions: Sequence[Session], unpriced:
         await store.save_sessions(tx, marked)
 
 
-def _billable(one: Session) -> Billable:
-    assert one.plate_token is not None and one.plate_sealed is not None, "only a plate can be billed"
-    return Billable(
-        one.id, one.site, one.plate_token, one.plate_sealed, one.plate_colour, one.vehicle_type, one.entered_at, one.left_at, one.certainty,
-        one.person, one.collect, void=one.state == "void",
-    )  # fmt: skip
+def _billable(pair: Folded) -> list[Billable]:
+    """Only a plate can be billed; what was billed to one that it turned out not to have is taken back."""
+    one, void = pair.after, pair.after.state == "void"
+    if not one.plate_token and pair.before is not None:
+        one, void = pair.before, True
+    if not one.plate_token or not one.plate_sealed:
+        return []
+    return [
+        Billable(
+            one.id, one.site, one.plate_token, one.plate_sealed, one.plate_colour, one.vehicle_type, one.entered_at, one.left_at,
+            one.certainty,
+            one.person, one.collect, void=void,
+        )
+    ]  # fmt: skip
 
 
 def _counted(pair: Folded) -> Folded:

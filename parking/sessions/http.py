@@ -98,7 +98,10 @@ def routes(database: Database, keys: seal.Keys, book: Book, clock: Clock) -> lis
         return Page([teller.operator_view(row) for row in page.items], page.next_cursor)
 
     return [
-        Route("GET", "/api/v1/me/sessions", list_my_sessions, "My stays, newest first", Who.PERSON, SessionsQuery, answer=Page[SessionView]),
+        Route(
+            "GET", "/api/v1/me/sessions", list_my_sessions, "My stays, newest first",
+            Who.PERSON, SessionsQuery, answer=Page[SessionView],
+        ),
         Route(
             "GET", "/api/v1/operator/sessions", list_operator_sessions, "Stays at one's own sites, newest first",
             Who.OPERATOR, OperatorSessionsQuery, answer=Page[OperatorSessionView],

@@ -65,13 +65,24 @@ SELECT o.* FROM parking.observation o JOIN unnest($1::text[], $2::timestamptz[])
         WHERE n.device = o.device AND n.at = o.at AND n.lane = o.lane AND n.what = o.what AND (n.seq, n.id) > (o.seq, o.id) AND n.lane <> '')
  ORDER BY o.unit, o.at, o.seq, o.device, o.id;
 
--- name: save_session
-INSERT INTO parking.session (id, unit, site, spot, opened_by, entered_at, proven_at, plate_token, plate_sealed, plate_colour, vehicle_type, closed_by,
-                             seen_left_at, left_at, state, certainty, seen_why, why, gaps, person, version, believed_at, settles_at, candidate, collect)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25)
-ON CONFLICT (id) DO UPDATE SET unit = $2, site = $3, spot = $4, opened_by = $5, entered_at = $6, proven_at = $7, plate_token = $8, plate_sealed = $9,
-  plate_colour = $10, vehicle_type = $11, closed_by = $12, seen_left_at = $13, left_at = $14, state = $15, certainty = $16, seen_why = $17, why = $18,
-  gaps = $19, person = $20, version = $21, believed_at = $22, settles_at = $23, candidate = $24, collect = $25;
+-- name: save_sessions -- in the given order: a unit has one open session at any moment
+INSERT INTO parking.session (id, unit, site, spot, opened_by, entered_at, proven_at, plate_token, plate_sealed, plate_colour, vehicle_type,
+  closed_by, seen_left_at, left_at, state, certainty, seen_why, why, gaps, person, version, believed_at, settles_at, candidate, collect)
+SELECT id, unit, site, spot, opened_by, entered_at, proven_at, plate_token, plate_sealed, plate_colour, vehicle_type, closed_by,
+       seen_left_at, left_at, state, certainty, string_to_array(seen_why, ','), string_to_array(why, ','), gaps::json, person, version,
+       believed_at, settles_at, candidate, collect
+  FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bytea[], $6::timestamptz[], $7::timestamptz[], $8::bytea[], $9::bytea[],
+              $10::text[], $11::text[], $12::bytea[], $13::timestamptz[], $14::timestamptz[], $15::text[], $16::text[], $17::text[],
+              $18::text[], $19::text[], $20::uuid[], $21::int[], $22::timestamptz[], $23::timestamptz[], $24::uuid[], $25::boolean[])
+    AS s(id, unit, site, spot, opened_by, entered_at, proven_at, plate_token, plate_sealed, plate_colour, vehicle_type, closed_by,
+         seen_left_at, left_at, state, certainty, seen_why, why, gaps, person, version, believed_at, settles_at, candidate, collect)
+ON CONFLICT (id) DO UPDATE SET unit = excluded.unit, site = excluded.site, spot = excluded.spot, opened_by = excluded.opened_by,
+  entered_at = excluded.entered_at, proven_at = excluded.proven_at, plate_token = excluded.plate_token,
+  plate_sealed = excluded.plate_sealed, plate_colour = excluded.plate_colour, vehicle_type = excluded.vehicle_type,
+  closed_by = excluded.closed_by, seen_left_at = excluded.seen_left_at, left_at = excluded.left_at, state = excluded.state,
+  certainty = excluded.certainty, seen_why = excluded.seen_why, why = excluded.why, gaps = excluded.gaps, person = excluded.person,
+  version = excluded.version, believed_at = excluded.believed_at, settles_at = excluded.settles_at, candidate = excluded.candidate,
+  collect = excluded.collect;
 
 -- name: holders -- who held these plates, and when
 SELECT plate_token, person, since, until, auto_pay FROM parking.holder WHERE plate_token = ANY ($1) ORDER BY plate_token, since;

@@ -42,7 +42,8 @@ async def save_observations(tx: Transaction, found: Sequence[Observation]) -> No
         (
             one.unit, one.seen.at, one.seen.id, one.seen.seq, one.seen.device, one.seen.lane, one.seen.what,
             one.seen.plate.token if one.seen.plate else None, one.seen.plate.sealed if one.seen.plate else None,
-            one.seen.plate.colour if one.seen.plate else "", one.seen.vehicle_type, one.seen.confidence, one.evidence, one.raw_at, one.no_clock,
+            one.seen.plate.colour if one.seen.plate else "", one.seen.vehicle_type, one.seen.confidence, one.evidence, one.raw_at,
+            one.no_clock,
         )
         for one in found
     ]  # fmt: skip
@@ -116,21 +117,25 @@ async def observations_of_units(tx: Transaction, after: Mapping[str, datetime]) 
 def _seen(row: Record) -> Seen:
     plate = Plate("", row["plate_colour"], row["plate_token"], row["plate_sealed"]) if row["plate_token"] else None
     return Seen(
-        row["id"], row["at"], row["seq"], row["device"], row["what"], plate, row["confidence"], row["vehicle_type"], row["raw_at"], row["lane"],
+        row["id"], row["at"], row["seq"], row["device"], row["what"], plate, row["confidence"], row["vehicle_type"], row["raw_at"],
+        row["lane"],
     )  # fmt: skip
 
 
 async def save_sessions(tx: Transaction, sessions: Sequence[Session]) -> None:
     """Void ones first, then oldest first: a unit has one open session at any moment, also within a transaction."""
     ordered = sorted(sessions, key=lambda one: (one.state != "void", one.state == "open", one.entered_at))
-    await tx.execute_many(queries.save_session, [_columns(one) for one in ordered])
+    if ordered:
+        await tx.execute(queries.save_sessions, *[list(column) for column in zip(*map(_columns, ordered), strict=True)])
 
 
 def _columns(one: Session) -> tuple[object, ...]:
     gaps = json.dumps([[left.isoformat(), back.isoformat()] for left, back in one.gaps])
     return (
-        one.id, one.unit, one.site, one.spot, one.opened_by, one.entered_at, one.proven_at, one.plate_token, one.plate_sealed, one.plate_colour,
-        one.vehicle_type, one.closed_by, one.seen_left_at, one.left_at, one.state, one.certainty, sorted(one.seen_why), sorted(one.why), gaps,
+        one.id, one.unit, one.site, one.spot, one.opened_by, one.entered_at, one.proven_at, one.plate_token, one.plate_sealed,
+        one.plate_colour,
+        one.vehicle_type, one.closed_by, one.seen_left_at, one.left_at, one.state, one.certainty, ",".join(sorted(one.seen_why)),
+        ",".join(sorted(one.why)), gaps,
         one.person, one.version, one.believed_at, one.settles_at, one.candidate,
         one.collect,
     )  # fmt: skip
@@ -141,7 +146,8 @@ def session_of(row: Record) -> Session:
     return Session(
         row["id"], row["unit"], row["site"], row["spot"], row["opened_by"], row["entered_at"], row["proven_at"], row["plate_token"],
         row["plate_sealed"], row["plate_colour"], row["vehicle_type"], row["closed_by"], row["seen_left_at"], row["left_at"], row["state"],
-        row["certainty"], frozenset(row["seen_why"]), frozenset(row["why"]), gaps, row["person"], row["collect"], row["version"], row["believed_at"], row["settles_at"],
+        row["certainty"], frozenset(row["seen_why"]), frozenset(row["why"]), gaps, row["person"], row["collect"], row["version"],
+        row["believed_at"], row["settles_at"],
         row["candidate"],
     )  # fmt: skip
 

@@ -175,9 +175,8 @@ def _price(tariff: Tariff, stay: Stay, calendar: Calendar, free_seconds: int | N
     if stay.exempt:
         return _without_charge(stay, words.EXEMPT)
     chain, free, days = _history(plan, stay, calendar)
-    free = free if free_seconds is None else free_seconds
     covers = _covers(plan, stay.permits) if stay.permits else ()
-    spent = _best(plan, calendar, [*chain, (entry, exit)], free, covers, days)
+    spent = _best(plan, calendar, [*chain, (entry, exit)], free if free_seconds is None else free_seconds, covers, days)
     asked = _best(plan, calendar, chain, free, covers, days).total if chain else 0
     day = (chain[0][0] if chain else entry) // DAY_SECONDS
     provisional = plan.by_official and plan.provisional(day, exit // DAY_SECONDS, calendar)

@@ -1,5 +1,6 @@
 """A small city for stays: readings and facts go straight to the followers, and time stands where the test puts it."""
 
+import json
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -59,7 +60,11 @@ class FixedClock(Clock):
         self.stands[0] = at
 
 
-_ONE = "SELECT s.*, b.id AS bill, b.total, b.paid, b.owed, b.state AS bill_state, b.person AS bill_person, b.certainty AS bill_certainty, b.collect AS bill_collects,"
+STAYS = """
+SELECT s.*, b.id AS bill, b.total, b.paid, b.owed, b.state AS bill_state, b.person AS bill_person, b.certainty AS bill_certainty,
+       b.collect AS bill_collects, b.lines, b.version AS bill_version, b.tariff_version
+  FROM parking.session s LEFT JOIN parking.bill b ON b.session = s.id
+ WHERE starts_with(s.site, $1) AND (s.state <> 'void' OR $2) ORDER BY s.entered_at, s.unit, s.left_at"""
 
 
 @dataclass
@@ -84,6 +89,15 @@ class City:
         if publish:
             await self.publish(code, more)
         return site
+
+    async def change_site(self, name: str, *, tariff: str) -> None:
+        """Its fact is in the journal and reaches those who wait for it, before the follower of sites."""
+        fact = SiteChanged(
+            site=f"{self.name}-{name}", operator=f"{self.name}-op", type="surface", counted_by="spots", capacity=3, tariff=tariff, zone="z"
+        )
+        async with self.database.transaction() as tx:
+            tx.tell(fact, at=NINE)
+        await self.tell(fact)
 
     async def publish(self, code: str, more: str = "") -> None:
         await publish_tariff(self.database, LOT.format(code=code, more=more), now=self.clock.city())
@@ -171,11 +185,11 @@ class City:
 
     async def stays(self, *, void: bool = False) -> list[Record]:
         """Sessions with their bills, oldest first."""
-        text = (
-            f"{_ONE} b.lines, b.version AS bill_version, b.tariff_version FROM parking.session s LEFT JOIN parking.bill b ON b.session = s.id \
-WHERE starts_with(s.site, $1) AND (s.state <> 'void' OR $2) ORDER BY s.entered_at, s.unit, s.left_at"
-        )
-        return await self.database.fetch(Query("stays", text), self.name, void)
+        return await self.database.fetch(Query("stays", STAYS), self.name, void)
+
+    async def told(self) -> list[str]:
+        """Stays in short: minutes since nine, state, bill, codes."""
+        return [_short(row) for row in await self.stays()]
 
     async def bill_of(self, plate: str) -> Record:
         """The only bill of a plate."""
@@ -191,3 +205,20 @@ WHERE starts_with(s.site, $1) AND (s.state <> 'void' OR $2) ORDER BY s.entered_a
                 booked = await settle.money_of(tx, bill["session"])
                 assert (bill["paid"], bill["owed"]) == (booked.paid - booked.returned, booked.owed)
                 assert bill["paid"] + bill["owed"] == bill["total"]
+                _tiles(bill)
+
+
+def _short(row: Record) -> str:
+    entered, left = ((at - NINE) // timedelta(minutes=1) if at else "*" for at in (row["entered_at"], row["left_at"]))
+    money = "" if row["total"] is None else f" {row['total']}={row['paid']}+{row['owed']} {row['bill_state']}"
+    return " ".join([f"{entered}-{left} {row['state']}{money}", *row["why"]])
+
+
+def _tiles(bill: Record) -> None:
+    """The lines of kind time tile the stay, and all lines sum to the total."""
+    lines = json.loads(bill["lines"])
+    assert sum(line["amount"]["amount"] for line in lines) == bill["total"]
+    times = [(datetime.fromisoformat(line["from"]), datetime.fromisoformat(line["to"])) for line in lines if line["kind"] == "time"]
+    entered, left = (at.replace(microsecond=0) for at in (bill["entered_at"], bill["left_at"]))
+    if bill["state"] != "void" and entered < left:
+        assert [start for start, _ in times] + [left] == [entered] + [end for _, end in times]

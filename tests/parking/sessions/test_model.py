@@ -1,0 +1,181 @@
+"""Stays from evidence, rule by rule, and the same for any order of hearing."""
+
+import itertools
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from foundation.plates import near_plates
+from parking.sessions import model
+from parking.sessions.model import Plate, Presence, Seen, Session, Stay
+
+T0 = datetime(2026, 3, 2, 1, 0, tzinfo=UTC)
+X, Y, NEAR_X = (Plate(text, "blue", text.encode(), text.encode()) for text in ("豫A8B012", "豫A12345", "豫A88012"))
+NAMES = {"X": X, "Y": Y, "N": NEAR_X, "-": None}
+
+# Readings `second what [plate]`, then the stays `entered-left plate why`; * is no end.
+SPOTS = [
+    ("a car comes and goes", "0 occ X, 3600 free", "0-3600 X"),
+    ("a car is still here", "0 occ X", "0-* X"),
+    ("free first tells of no stay", "0 free, 60 occ X, 90 free", "60-90 X"),
+    ("said again", "0 occ X, 60 occ X, 90 free, 120 free", "0-90 X"),
+    ("a blink is no departure", "0 occ X, 7230 free, 7250 occ X, 10800 free", "0-10800 X"),
+    ("a blink of just the time that a departure needs", "0 occ X, 100 free, 160 occ X, 300 free", "0-300 X"),
+    ("away for longer is another stay", "0 occ X, 100 free, 161 occ X, 300 free", "0-100 X; 161-300 X"),
+    ("the next car at once, read", "0 occ X, 100 free, 110 occ Y, 300 free", "0-100 X; 110-300 Y"),
+    ("the next car at once, read late", "0 occ X, 100 free, 110 occ -, 130 occ Y, 300 free", "0-100 X; 110-300 Y"),
+    ("the same car back from a blink, read late", "0 occ X, 100 free, 110 occ -, 130 occ X, 300 free", "0-300 X"),
+    ("a missed exit ends at the last proof", "0 occ X, 50 occ X, 100 occ -, 200 occ Y, 300 free", "0-50 X exit_missing; 200-300 Y"),
+    ("never read", "0 occ -, 100 free", "0-100 - no_plate"),
+    ("read in the end", "0 occ -, 50 occ X, 100 free", "0-100 X"),
+    ("a surer reading names the car", "0 occ N .7, 50 occ X .9, 100 free", "0-100 X plate_corrected"),
+    ("a less sure reading does not", "0 occ X .9, 50 occ N .7, 100 free", "0-100 X plate_corrected"),
+    ("said again of the same moment is a correction", "0 occ X, 0 occ Y, 100 free", "0-100 Y"),
+    ("taken back at the same moment", "0 occ X, 0 free", ""),
+    ("free of the same second as its beginning is zero long", "0 occ X, 0 free @other", "0-0 X"),
+]
+GATES = [
+    ("in and out", "0 in X, 3600 out X", "0-3600 X"),
+    ("still inside", "0 in X", "0-* X"),
+    ("two cameras see one car", "0 in X, 5 in X @other, 3600 out X", "0-3600 X"),
+    ("a car trembles at the line", "0 in X, 1 out X, 2 in X, 3600 out X", "0-3600 X"),
+    ("in and back out is nothing", "0 in X, 8 out X", ""),
+    ("a short stay is one", "0 in X, 11 out X", "0-11 X"),
+    ("out and back in goes on", "0 in X, 3600 out X, 3605 in X, 7200 out X", "0-7200 X"),
+    ("a missed exit", "0 in X, 3600 in X, 7200 out X", "0-0 X exit_missing; 3600-7200 X"),
+    ("a missed entry", "3600 out X", "3600-3600 X entry_missing"),
+    ("a car that stands at the exit is seen for minutes", "0 in X, 3600 out X, 3650 out X, 3700 out X, 3750 out X", "0-3600 X"),
+    ("both lost", "0 in X, 3600 in X, 7200 out X, 9000 out X", "0-0 X exit_missing; 3600-7200 X; 9000-9000 X entry_missing"),
+]
+
+
+def readings(text: str) -> list[Seen]:
+    return [reading(number, *one.split()) for number, one in enumerate(text.split(", ")) if one]
+
+
+def reading(number: int, second: str, what: str, *more: str) -> Seen:
+    plate = next((NAMES[word] for word in more if word in NAMES), None)
+    confidence = next((float(word) for word in more if word.startswith(".")), None)
+    device = next((word for word in more if word.startswith("@")), "one")
+    said: model.What = {"occ": "occupied", "free": "free", "in": "in", "out": "out"}[what]  # type: ignore[assignment]
+    return Seen(bytes([number]), T0 + timedelta(seconds=int(second)), number, device, said, plate, confidence)
+
+
+def told(stays: list[Stay]) -> str:
+    return "; ".join(one_told(stay) for stay in stays)
+
+
+def one_told(stay: Stay) -> str:
+    left = "*" if stay.left_at is None else int((stay.left_at - T0).total_seconds())
+    name = next(name for name, plate in NAMES.items() if plate == stay.plate)
+    return " ".join([f"{int((stay.entered_at - T0).total_seconds())}-{left}", name, *sorted(stay.why)])
+
+
+@pytest.mark.parametrize(("seen", "stays"), [row[1:] for row in SPOTS], ids=[row[0].replace(" ", "-") for row in SPOTS])
+def test_stays_of_a_spot(seen: str, stays: str) -> None:
+    assert told(model.stays_of(readings(seen), gated=False, near=near_plates)) == stays
+
+
+@pytest.mark.parametrize(("seen", "stays"), [row[1:] for row in GATES], ids=[row[0].replace(" ", "-") for row in GATES])
+def test_stays_of_a_plate_at_the_gates(seen: str, stays: str) -> None:
+    assert told(model.stays_of(readings(seen), gated=True, near=near_plates)) == stays
+
+
+@st.composite
+def evidence(draw: st.DrawFn, *, gated: bool) -> list[Seen]:
+    """Anything that devices may say of one unit."""
+    whats: list[model.What] = ["in", "out"] if gated else ["occupied", "free"]
+    plates = [X] if gated else [X, Y, NEAR_X, None]
+    found = []
+    for number in range(draw(st.integers(1, 14))):
+        at = T0 + timedelta(seconds=draw(st.sampled_from([0, 5, 20, 40, 600, 3600])) + draw(st.integers(0, 12)) * 10)
+        what, device = draw(st.sampled_from(whats)), draw(st.sampled_from(["one", "other"]))
+        plate = draw(st.sampled_from(plates)) if what != "free" else None
+        found.append(Seen(bytes([number]), at, draw(st.integers(0, 2)), device, what, plate, draw(st.sampled_from([0.7, 0.9]))))
+    return found
+
+
+@given(st.booleans().flatmap(lambda gated: st.tuples(st.just(gated), evidence(gated=gated))), st.randoms())
+@settings(max_examples=300, deadline=None)
+def test_any_order_and_repetition_gives_the_same_stays(case: tuple[bool, list[Seen]], chance: st.DataObject) -> None:
+    gated, seen = case
+    shuffled = [*seen, *seen[: len(seen) // 2]]
+    chance.shuffle(shuffled)  # type: ignore[attr-defined]
+
+    assert model.stays_of(shuffled, gated=gated, near=near_plates) == model.stays_of(seen, gated=gated, near=near_plates)
+
+
+@given(st.booleans().flatmap(lambda gated: st.tuples(st.just(gated), evidence(gated=gated))))
+@settings(max_examples=300, deadline=None)
+def test_stays_are_never_negative_nor_two_at_once(case: tuple[bool, list[Seen]]) -> None:
+    gated, seen = case
+
+    stays = model.stays_of(seen, gated=gated, near=near_plates)
+
+    assert all(stay.left_at is None or stay.entered_at <= stay.proven_at <= stay.left_at for stay in stays)
+    assert all(one.left_at is not None and one.left_at <= other.entered_at for one, other in itertools.pairwise(stays))
+    assert len({stay.opened_by for stay in stays}) == len(stays)
+    assert {stay.entered_at for stay in stays} <= {one.at for one in seen}  # Never an invented entry.
+
+
+def presence(number: int, site: str, entered: int, proven: int, left: int | None) -> Presence:
+    at = [T0 + timedelta(minutes=minute) if minute is not None else None for minute in (entered, proven, left)]
+    assert at[0] is not None and at[1] is not None
+    return Presence(model.UUID(int=number), f"{site}|{number}", site, at[0], at[1], at[2])
+
+
+# Stays `site entered proven left`, then for each `left why`, in minutes.
+PLACES = [
+    ("one after the other", "a 0 0 60, b 60 60 90", "60, 90"),
+    ("a missed exit is inferred from the next entry", "a 0 30 *, b 60 60 90", "30 exit_missing_elsewhere, 90"),
+    ("nobody travels in no time", "a 0 30 *, b 34 34 90", "* two_places, 90 two_places"),
+    ("but from spot to spot of one site", "a 0 30 *, a 31 31 90", "30 exit_missing_elsewhere, 90"),
+    ("a clone", "a 0 0 60, b 30 30 90", "60 two_places, 90 two_places"),
+    ("a clone that stays, and a next day", "a 0 0 60, b 30 30 *, a 900 900 *", "60 two_places, 30 exit_missing_elsewhere two_places, *"),
+    ("out of one as into the next", "a 0 0 60, b 60 60 *", "60, *"),
+]
+
+
+@pytest.mark.parametrize(("stays", "ends"), [row[1:] for row in PLACES], ids=[row[0].replace(" ", "-") for row in PLACES])
+def test_a_plate_in_several_places(stays: str, ends: str) -> None:
+    rows = [row.split() for row in stays.split(", ")]
+    given = [presence(n, r[0], int(r[1]), int(r[2]), None if r[3] == "*" else int(r[3])) for n, r in enumerate(rows)]
+
+    found = model.untangle(list(reversed(given)))
+
+    said = [" ".join([str(int((p.left_at - T0).total_seconds() / 60)) if p.left_at else "*", *sorted(p.why)]) for p in found]
+    assert ", ".join(said) == ends
+
+
+def stored(number: int, opened_by: bytes, closed_by: bytes | None = None) -> Session:
+    return Session(model.UUID(int=number), "u", "s", "u", opened_by, T0, T0, closed_by=closed_by)
+
+
+def stay(opened_by: bytes, *evidence: bytes) -> Stay:
+    return Stay(opened_by, T0, T0, None, evidence=frozenset({opened_by, *evidence}))
+
+
+def test_a_stay_goes_on_as_the_session_it_was_opened_by() -> None:
+    one, other = stored(1, b"1"), stored(2, b"2")
+
+    assert model.recognise([stay(b"2"), stay(b"1", b"2")], [one, other]) == [other, one]
+
+
+def test_a_stay_with_an_earlier_beginning_is_the_session_whose_ends_it_holds() -> None:
+    before, closed = stored(1, b"5"), stored(2, b"7", b"9")
+
+    assert model.recognise([stay(b"0", b"5"), stay(b"6", b"9")], [before, closed]) == [before, closed]
+
+
+def test_two_halves_that_become_one_are_the_older_session() -> None:
+    assert model.recognise([stay(b"1", b"2")], [stored(1, b"1"), stored(2, b"2")]) == [stored(1, b"1")]
+
+
+def test_of_two_candidates_none_is_proposed() -> None:
+    exit = stored(1, b"1").told_by(Stay(b"1", T0, T0, X, left_at=T0, why=frozenset({"entry_missing"})), gated=True).concluded(None, T0)
+    one, other = model.UUID(int=7), model.UUID(int=8)
+
+    assert exit.proposing([one]).candidate == one and "near_plate" in exit.proposing([one]).why
+    assert exit.proposing([one]).proposing([one, other]) == exit
