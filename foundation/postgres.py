@@ -5,6 +5,7 @@ import contextlib
 import json
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar, cast
 
@@ -35,6 +36,9 @@ CLOSE_SECONDS_MAX = 2.0  # All who work are gone when a pool is closed; who stil
 RETRIED = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 IDLE_SECONDS_MAX = 5.0  # A transaction that appended and then idles holds up whoever wants to append: it is ended.
 CLOSE_SECONDS_MAX = 5.0
+CONNECT_SECONDS_MAX = 5.0
+COMMAND_SECONDS_MAX = 60.0
+WAIT_SECONDS_MAX = 10.0  # For a free connection: then too much is asked at once, and somebody is told so.
 # The server's troubles and never the fault of what was asked: to be waited for and tried again.
 AWAY = (
     OSError,
@@ -114,9 +118,12 @@ class Database:
     def __init__(self, pool: "asyncpg.Pool", bell: Bell) -> None:
         self.pool, self.bell = pool, bell
 
+    def _free(self) -> AbstractAsyncContextManager["asyncpg.Connection"]:
+        return cast(AbstractAsyncContextManager["asyncpg.Connection"], self.pool.acquire(timeout=WAIT_SECONDS_MAX))
+
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
-        async with self.pool.acquire() as connection:
+        async with self._free() as connection:
             async with connection.transaction():
                 tx = Transaction(connection)
                 yield tx
@@ -129,7 +136,7 @@ class Database:
     @contextlib.asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Transaction]:
         """Read-only, all of one instant."""
-        async with self.pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+        async with self._free() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
             tx = Transaction(connection)
             yield tx
             assert not tx._told, "a snapshot cannot tell anything"
@@ -148,15 +155,15 @@ class Database:
         raise AssertionError("unreachable: the last attempt raises")
 
     async def fetch(self, query: Query, *values: object) -> list[Record]:
-        async with self.pool.acquire() as connection:
+        async with self._free() as connection:
             return cast(list[Record], await connection.fetch(query.text, *values))
 
     async def row(self, query: Query, *values: object) -> Record | None:
-        async with self.pool.acquire() as connection:
+        async with self._free() as connection:
             return cast(Record | None, await connection.fetchrow(query.text, *values))
 
     async def value(self, query: Query, *values: object) -> Any:  # whatever the query's one column holds
-        async with self.pool.acquire() as connection:
+        async with self._free() as connection:
             return await connection.fetchval(query.text, *values)
 
 
@@ -187,7 +194,14 @@ async def connect(
         "timezone": "UTC",
     } | ({"role": role} if role else {})
     pool = await asyncpg.create_pool(
-        url, min_size=1, max_size=size, init=_set_up, reset=_give_back, server_settings=settings, command_timeout=60
+        url,
+        min_size=1,
+        max_size=size,
+        init=_set_up,
+        reset=_give_back,
+        server_settings=settings,
+        command_timeout=COMMAND_SECONDS_MAX,
+        timeout=CONNECT_SECONDS_MAX,
     )
     try:
         yield Database(pool, bell or Bell())

@@ -114,7 +114,7 @@ class Wire:
     def __init__(self, url: str) -> None:
         self._parts = urlsplit(url)
         self._open: set[asyncio.StreamWriter] = set()
-        self._whole = True
+        self._whole = self._answers = True
         self.port = 0
 
     @property
@@ -125,6 +125,9 @@ class Wire:
     async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if not self._whole:
             writer.transport.abort()
+            return
+        if not self._answers:
+            self._open.add(writer)
             return
         far_reader, far_writer = await asyncio.open_connection(self._parts.hostname, self._parts.port)
         self._open |= {writer, far_writer}
@@ -142,8 +145,12 @@ class Wire:
             writer.transport.abort()
         self._open.clear()
 
+    def hold(self) -> None:
+        """Take connections from now on and say nothing."""
+        self._answers = False
+
     def mend(self) -> None:
-        self._whole = True
+        self._whole = self._answers = True
 
 
 @contextlib.asynccontextmanager

@@ -57,6 +57,27 @@ async def test_pool_closes_in_time_while_postgres_is_away(city_url: str, monkeyp
         assert time.monotonic() - began < 1.0
 
 
+async def test_who_waits_too_long_for_a_connection_is_told(city_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgres, "WAIT_SECONDS_MAX", 0.2)
+    async with postgres.connect(city_url, size=1) as database:
+        async with database.transaction():
+            with pytest.raises(postgres.AWAY):
+                await database.value(here)
+
+        assert await database.value(here)
+
+
+async def test_server_that_never_answers_is_away_in_bounded_time(city_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgres, "CONNECT_SECONDS_MAX", 0.3)
+    async with little.wire_to(city_url) as wire, postgres.connect(wire.url, size=2) as database:
+        wire.hold()
+        async with database.pool.acquire():  # The one that is open already.
+            began = time.monotonic()
+            with pytest.raises(postgres.AWAY):
+                await database.value(here)
+            assert time.monotonic() - began < 2
+
+
 async def test_lost_connection_is_replaced_and_its_transaction_undone(city_url: str, city: postgres.Database) -> None:
     async with little.wire_to(city_url) as wire, postgres.connect(wire.url, size=1) as database:
         with pytest.raises(postgres.AWAY):

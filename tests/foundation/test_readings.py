@@ -6,10 +6,11 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from foundation import journal, postgres
+from foundation import events, journal, postgres
 from foundation.clock import Clock
 from foundation.postgres import Database
 from foundation.sql import Query
+from gateway_mqtt import store
 from tests.foundation import little
 from tests.foundation.little import counted
 
@@ -76,7 +77,7 @@ async def test_rows_lie_in_the_order_in_which_they_were_told(city: Database) -> 
 
     await append(city, *rows[:100], *rows)  # With duplicates, which go another way through the function.
 
-    assert await little.kept(city) == [(row[2].key, journal.events.decode("count", row[2].body).seq) for row in rows]  # type: ignore[attr-defined]
+    assert await little.kept(city) == [(row[2].key, events.decode("count", row[2].body).seq) for row in rows]  # type: ignore[attr-defined]
 
 
 async def test_overlapping_batches_in_any_order_at_once_store_each_reading_once_and_trouble_nobody(city: Database) -> None:
@@ -92,6 +93,57 @@ async def test_overlapping_batches_in_any_order_at_once_store_each_reading_once_
 
     kept = await little.kept(city)
     assert len(kept) == len(set(kept)) == sum(stored)
+
+
+async def test_doors_that_copy_and_doors_that_check_agree_on_what_was_told(city: Database) -> None:
+    rows = [counted(f"d{n}", n) for n in range(400)]
+
+    async def door(seed: int) -> int:
+        stored, chance = 0, random.Random(seed)
+        for start in range(0, 400, 40):
+            told = chance.sample(rows[start : start + 60], 40)
+            try:
+                stored += await city.run(lambda tx: store.copy_readings(tx, told))  # noqa: B023 - run is over before the next round
+            except store.SeenBefore:
+                stored += await append(city, *told)
+        return stored
+
+    seen, stop = list[int](), asyncio.Event()
+
+    async def read_along() -> None:
+        position, since = 0, postgres.BEGINNING
+        while True:
+            last = stop.is_set()
+            async with city.transaction() as tx:
+                entries = await journal.read(tx, "reading", position, since)
+            if entries:
+                seen.extend(entry.position for entry in entries)
+                position, since = entries[-1].position, entries[-1].recorded_at
+            elif last:
+                return
+            await asyncio.sleep(0)
+
+    reading = asyncio.ensure_future(read_along())
+    stored = await asyncio.gather(*[door(seed) for seed in range(4)])
+    stop.set()
+    await reading
+
+    kept = await little.kept(city)
+    assert len(kept) == len(set(kept)) == sum(stored)
+    assert seen == [row["position"] for row in await city.fetch(little.whole_readings)]
+
+
+@pytest.mark.parametrize(
+    "at", [datetime(2026, 3, 2, 1, 2, 3, 456789, tzinfo=UTC), datetime(1969, 12, 31, tzinfo=UTC), datetime(2000, 1, 1, tzinfo=UTC)]
+)
+async def test_copied_row_is_the_row_that_was_told(city: Database, at: datetime) -> None:
+    told = events.Told(at, "count", "停车 'x'\\", '{"a": "\\u0041豫\\n"}')
+
+    assert await city.run(lambda tx: store.copy_readings(tx, [(datetime.now(UTC).date(), b"\x00" * 16, told)])) == 1
+
+    (row,) = await city.fetch(little.whole_readings)
+    assert (row["at"], row["key"], row["body"]) == (told.at, told.key, told.body)
+    assert not await append(city, (datetime.now(UTC).date(), b"\x00" * 16, told))
 
 
 async def test_readings_of_one_transaction_are_undone_together(city: Database) -> None:
