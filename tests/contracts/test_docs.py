@@ -71,7 +71,7 @@ def fault_of(span: str, page: Path) -> str | None:
     if _FILE.match(span):
         return None if is_there(span, page) else f"`{span}`: no such file"
     if called := _CALLED.match(span):
-        if "." in span and span.partition(".")[0] not in defined():
+        if "." in span and span.partition(".")[0] not in {Path(path).stem for path in sources()}:
             return None  # A method of some value, of Python's own.
         return None if names(called["name"]) & defined() else f"`{span}`: no such function"
     if _SNAKE.match(span):
