@@ -1,9 +1,11 @@
 """The command line beside a running city, its whole life: filled, looked at, backed up, brought back elsewhere, hurt, ended."""
 
 import asyncio
+import io
 import json
 import os
 import signal
+import tarfile
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -260,6 +262,9 @@ def test_city_comes_back_elsewhere_and_goes_on(city: Shell, place: Path, tmp_pat
     positions = newest(city)
 
     elsewhere = Shell(tmp_path)
+    assert elsewhere.start("restore", str(damaged(file))).wait(60) == 1
+    assert elsewhere.last_words().startswith("onelot: pg_restore failed: ")
+    assert not (elsewhere.data / "keys.json").exists()
     restoring = elsewhere.start("restore", str(file))
     assert restoring.wait(60) == 0, elsewhere.log.read_text()
     again = elsewhere.say("restore", str(file))
@@ -272,6 +277,21 @@ def test_city_comes_back_elsewhere_and_goes_on(city: Shell, place: Path, tmp_pat
         stopped_with_a_database_that_hangs(elsewhere)
     finally:
         elsewhere.kill()
+
+
+def damaged(file: Path) -> Path:
+    """The same backup, but for the end of its dump."""
+    worse = file.with_suffix(".damaged")
+    with tarfile.open(file) as old, tarfile.open(worse, "w") as new:
+        for member in old.getmembers():
+            content = old.extractfile(member)
+            assert content is not None
+            raw = content.read()
+            if member.name == "database.dump":
+                raw = raw[: len(raw) * 9 // 10]
+            member.size = len(raw)
+            new.addfile(member, io.BytesIO(raw))
+    return worse
 
 
 def newest(shell: Shell) -> tuple[int, int]:
