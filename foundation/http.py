@@ -217,5 +217,6 @@ def _pointed(message: str) -> Invalid:
     code = "type"
     for words, name in (("missing required field", "missing"), ("contains unknown field", "unknown_field")):
         if words in detail:
-            code, pointer = name, f"{pointer}/{detail.split('`')[1]}"
-    return invalid(pointer, code, detail)
+            word = detail.split("`")[1][:TEXT_LENGTH_MAX].replace("~", "~0").replace("/", "~1")  # RFC 6901, 3
+            code, pointer = name, f"{pointer}/{word}"
+    return invalid(pointer, code, detail[:1000])  # A sender's own field may be named at length.

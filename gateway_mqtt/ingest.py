@@ -478,7 +478,9 @@ class Ingest:
             raise
 
     async def _save_strangers(self) -> None:
-        strangers, self._strangers = self._strangers, {}
+        """Who was added a moment before it knocked, and not heard of yet, is no stranger any more."""
+        known, knocked = self._registry.devices, self._strangers
+        strangers, self._strangers = {who: why for who, why in knocked.items() if why != "unknown" or who[0] not in known}, {}
         if not strangers:
             return
         try:

@@ -11,7 +11,7 @@ from onelot.cli.errors import sentence_of
 
 def main() -> None:
     """Run a command; a traceback only with --debug."""
-    logs.set_up(quiet=True)  # A command's answer is on standard output, alone.
+    logs.set_up(quiet=True)  # Standard output is the answer's; a city that is run sets up more.
     try:
         cli.onelot.main(standalone_mode=False)
     except click.exceptions.Exit as ended:

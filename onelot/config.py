@@ -1,10 +1,17 @@
 """The environment and the flags, read once: nothing else reads either."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+_CITY = re.compile("[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
+_SCHEMES = {
+    "public_url": ("https://", "http://"),
+    "postgres_url": ("postgresql://", "postgres://"),
+    "redis_url": ("redis://", "rediss://", "unix://"),
+}
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -31,7 +38,11 @@ class Settings:
 
     @property
     def url(self) -> str:
-        return self.public_url or f"http://{self.http_host}:{self.http_port}"
+        return self.public_url or self.door(self.http_port)
+
+    def door(self, port: int) -> str:
+        """The web door at a port, as a URL; the address of IPv6 stands in brackets there."""
+        return f"http://[{self.http_host}]:{port}" if ":" in self.http_host else f"http://{self.http_host}:{port}"
 
 
 def read(environment: Mapping[str, str] = os.environ, **flags: object) -> Settings:
@@ -45,6 +56,7 @@ def read(environment: Mapping[str, str] = os.environ, **flags: object) -> Settin
         if given is not None:
             values[one.name] = _typed(name, one.type, given)
     settings = Settings(**values)  # type: ignore[arg-type]  # each value was typed by its field
+    _refuse_strange_words(settings)
     _refuse_open_doors(settings)
     return settings
 
@@ -67,6 +79,17 @@ def _typed(name: str, kind: object, given: object) -> object:
         return Path(str(given)) if kind is Path else str(given)
     except ValueError:
         raise Misused(f"{name} cannot be {given}: a port is 0 to 65535, a speed more than 0 and at most 3600") from None
+
+
+def _refuse_strange_words(settings: Settings) -> None:
+    if not _CITY.fullmatch(settings.city):
+        raise Misused(
+            f"a city is named by small letters, digits and hyphens, since devices say it in their topics; {settings.city!r} is not"
+        )
+    for name, schemes in _SCHEMES.items():
+        url = str(getattr(settings, name))
+        if url and not url.startswith(schemes):
+            raise Misused(f"ONELOT_{name.upper()} begins with {' or '.join(schemes)}")  # Not said in full: it may hold a password.
 
 
 def _refuse_open_doors(settings: Settings) -> None:

@@ -36,7 +36,10 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 def mount(app: web.Application, routes: Sequence[Route], known: Known, *, secure: bool) -> None:
     """Add the routes of all houses; what is not one of them answers 404 as a problem, too."""
     for route in routes:
-        app.router.add_route(route.method, route.path, _handler(route, known, secure))
+        if route.method == "GET":
+            app.router.add_get(route.path, _handler(route, known, secure))  # HEAD, too.
+        else:
+            app.router.add_route(route.method, route.path, _handler(route, known, secure))
 
 
 def application() -> web.Application:

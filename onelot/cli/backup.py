@@ -29,14 +29,25 @@ async def backup(settings: Settings, file: Path) -> int:
     with tempfile.TemporaryDirectory(prefix="onelot-backup-") as place:
         dump = Path(place) / DUMP
         await _postgres("pg_dump", "--format=custom", "--no-owner", "--no-privileges", f"--file={dump}", url=url)
-        new = file.with_name(file.name + ".new")
-        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "wb") as out, tarfile.open(fileobj=out, mode="w") as tar:
-            _add(tar, MANIFEST, json.dumps({"version": VERSION}).encode())
-            _add(tar, KEYS, (settings.data_dir / KEYS).read_bytes())
-            tar.add(dump, DUMP)
-        new.replace(file)
+        _write(file, dump, (settings.data_dir / KEYS).read_bytes())
     return file.stat().st_size
+
+
+def _write(file: Path, dump: Path, keys: bytes) -> None:
+    """The whole file or none, readable by its owner only, on disk before the one that stood there goes."""
+    new = file.with_name(file.name + ".new")
+    try:
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as out:
+            with tarfile.open(fileobj=out, mode="w") as tar:
+                _add(tar, MANIFEST, json.dumps({"version": VERSION}).encode())
+                _add(tar, KEYS, keys)
+                tar.add(dump, DUMP)
+            out.flush()
+            os.fsync(out.fileno())
+        new.replace(file)
+    finally:
+        new.unlink(missing_ok=True)
 
 
 def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
@@ -56,8 +67,13 @@ async def restore(settings: Settings, file: Path) -> None:
             await migrate.migrate(servers.owner_url, packages=())  # The application's role must be there before its grants.
             await _postgres("psql", "--quiet", "--command=DROP SCHEMA IF EXISTS journal CASCADE", url=servers.owner_url)
             await _postgres(
-                "pg_restore", "--no-owner", "--no-privileges", "--exit-on-error", f"--dbname={servers.owner_url}", str(Path(place) / DUMP)
-            )
+                "pg_restore",
+                "--no-owner",
+                "--no-privileges",
+                "--single-transaction",
+                f"--dbname={servers.owner_url}",
+                str(Path(place) / DUMP),
+            )  # All or nothing: half a city would start, and make new keys that open nothing of it.
             await migrate.migrate(servers.owner_url)
             await migrate.grant(servers.owner_url)
             _keep_keys(Path(place) / KEYS, settings.data_dir / KEYS)

@@ -302,6 +302,8 @@ def people_grant(phone: str, role: str, operator: str | None, agency: str | None
 def stuck(context: click.Context, /, as_json: bool, **flags: object) -> None:
     """What a follower could not apply, and what waits behind it. `stuck drop` and `stuck retry` end it."""
     if context.invoked_subcommand:
+        if flags["data_dir"] is not None:  # It would be forgotten, and another city be asked.
+            raise Misused(f"say --data behind the word: `onelot stuck {context.invoked_subcommand} … --data {flags['data_dir']}`")
         return
 
     async def work(city: Reached) -> list[dict[str, object]]:

@@ -174,7 +174,7 @@ async def _open(app: web.Application, city: City, supervisor: Supervisor, outsid
         except OSError as error:
             raise _taken(HTTP_DOOR, settings.http_host, settings.http_port, error) from None
         doors = Doors(
-            os.getpid(), settings.city, f"http://{settings.http_host}:{port}", settings.mqtt_host, city.listener.port,
+            os.getpid(), settings.city, settings.door(port), settings.mqtt_host, city.listener.port,
             outside.phones_url, outside.phones_key, outside.departments_url, outside.departments_key, outside.bank_url,
         )  # fmt: skip
         save_doors(settings.data_dir, doors)

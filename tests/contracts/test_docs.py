@@ -71,6 +71,8 @@ def fault_of(span: str, page: Path) -> str | None:
     if _FILE.match(span):
         return None if is_there(span, page) else f"`{span}`: no such file"
     if called := _CALLED.match(span):
+        if "." in span and span.partition(".")[0] not in {Path(path).stem for path in sources()}:
+            return None  # A method of some value, of Python's own.
         return None if names(called["name"]) & defined() else f"`{span}`: no such function"
     if _SNAKE.match(span):
         good = any(re.search(rf"\b{span}\b", text) for text in sources().values())
@@ -101,6 +103,7 @@ def test_links_between_pages_lead_somewhere(page: Path) -> None:
         ("foundation/journal.py: catch_down", "`foundation/journal.py: catch_down`: no such name there"),
         ("board.py: Board.apply_nothing", "`board.py: Board.apply_nothing`: no such name there"),
         ("journal.follow()", None),
+        ("plate_token.hex()", None),
         ("follow_nobody()", "`follow_nobody()`: no such function"),
         ("make_partitions", None),
         ("make_partisans", "`make_partisans`: nothing of ours is called so"),

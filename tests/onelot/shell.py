@@ -6,17 +6,18 @@ import contextlib
 import io
 import json
 import os
-import signal
 import subprocess
 import sys
 import threading
 import time
 import urllib.request
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import asyncpg
+import structlog
 
 from onelot import __main__ as command
 from onelot import embedded
@@ -52,22 +53,38 @@ def typed(*words: str, **environment: str) -> Said:
         except SystemExit as ended:
             status[0] = int(ended.code or 0)
 
-    kept, arguments = dict(os.environ), sys.argv
+    kept, arguments, configured = dict(os.environ), sys.argv, structlog.get_config()
     for name in [name for name in os.environ if name.startswith("ONELOT_")]:
         del os.environ[name]
     os.environ.update(environment)
     sys.argv = ["onelot", *words]
     try:
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(error):
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(error), unremembered():
             thread = threading.Thread(target=run)
             thread.start()
             thread.join(60)
     finally:
+        structlog.configure(**configured)
         sys.argv = arguments
         os.environ.clear()
         os.environ.update(kept)
     assert not thread.is_alive(), f"{words} does not end"
     return Said(status[0], out.getvalue(), error.getvalue())
+
+
+@contextlib.contextmanager
+def unremembered() -> Iterator[None]:
+    """Loggers remember how they were set up; those of this process go on to serve other tests."""
+    before = structlog.configure
+
+    def configure(**more: Any) -> None:
+        before(**more | {"cache_logger_on_first_use": False})
+
+    structlog.configure = configure
+    try:
+        yield
+    finally:
+        structlog.configure = before
 
 
 class Shell:
@@ -108,7 +125,7 @@ class Shell:
             return bool(answer.status == 200)
         return False
 
-    def end(self, number: int = signal.SIGTERM) -> tuple[int, float]:
+    def end(self, number: int) -> tuple[int, float]:
         """Exit status and seconds."""
         assert self.process is not None
         self.process.send_signal(number)

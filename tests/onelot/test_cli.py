@@ -9,6 +9,7 @@ from typing import Any
 import click
 import pytest
 
+from onelot import config
 from onelot.cli import main
 from tests.onelot.shell import Shell, typed
 from tests.onelot.town import TARIFF, free_port
@@ -69,6 +70,10 @@ WRONG = [
     "up --speed fast",
     "up --http-host 0.0.0.0",
     "up --mqtt-host 192.0.2.1",
+    "up --city zheng/zhou",
+    "up --city +",
+    "up --city Zhengzhou",
+    "up --public-url parking.example.cn",
     "devices nonsense",
     "devices add",
     "devices add lot-7",
@@ -87,6 +92,7 @@ WRONG = [
     "stuck drop parking.stays",
     "stuck drop parking.stays twelve",
     "stuck nonsense",
+    "stuck --data elsewhere drop parking.stays 12",
     "restore",
     "restore /nowhere.tar",
     "backup",
@@ -107,7 +113,11 @@ def test_wrong_use_is_one_sentence_and_status_2(line: str) -> None:
     assert "Traceback" not in said.error
 
 
-@pytest.mark.parametrize("variable", [{"ONELOT_HTTP_PORT": "x"}, {"ONELOT_SPEED": "-1"}, {"ONELOT_HTTP_HOST": "0.0.0.0"}], ids=str)
+@pytest.mark.parametrize(
+    "variable",
+    [{"ONELOT_HTTP_PORT": "x"}, {"ONELOT_SPEED": "-1"}, {"ONELOT_HTTP_HOST": "0.0.0.0"}, {"ONELOT_POSTGRES_URL": "localhost"}],
+    ids=str,
+)
 def test_wrong_environment_is_named(variable: dict[str, str]) -> None:
     said = typed("refused", **variable)
 
@@ -242,6 +252,24 @@ def test_foreign_directory_is_left_alone(nowhere: Shell) -> None:
     assert status == 1
     assert "was not made by OneLot" in said and "Traceback" not in said
     assert [file.name for file in nowhere.data.iterdir()] == ["thesis.txt"]
+
+
+@pytest.mark.parametrize(("host", "url"), [("127.0.0.1", "http://127.0.0.1:8080"), ("::1", "http://[::1]:8080")])
+def test_url_of_a_city_is_one(host: str, url: str) -> None:
+    assert config.read({}, http_host=host).url == url
+
+
+def test_flag_goes_before_the_environment() -> None:
+    settings = config.read({"ONELOT_HTTP_PORT": "1", "ONELOT_MQTT_PORT": "2", "ONELOT_DATA_DIR": "there"}, http_port=3)
+
+    assert (settings.http_port, settings.mqtt_port, settings.data_dir) == (3, 2, Path("there"))
+
+
+def test_secret_in_a_wrong_url_is_not_repeated() -> None:
+    with pytest.raises(config.Misused) as refused:
+        config.read({"ONELOT_POSTGRES_URL": "mysql://me:hunter2@db/city"})
+
+    assert "hunter2" not in str(refused.value)
 
 
 # What needs no city

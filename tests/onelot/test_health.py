@@ -2,17 +2,20 @@
 
 import asyncio
 
+import asyncpg
 import pytest
 
 from foundation.tasks import LoopDied, Supervisor
-from tests.onelot.town import Town
+from onelot.cli import up
+from onelot.cli.errors import Failed, sentence_of
+from tests.onelot.town import Answer, Town
 
 
 async def test_city_is_ready_and_alive(running_city: Town) -> None:
     ready = await running_city.ask("GET", "/readyz")
     alive = await running_city.ask("GET", "/healthz")
 
-    assert (ready.status, ready.body) == (200, {"ready": True, "late": []})
+    assert (ready.status, ready.body) == (200, {"ready": True, "late": [], "stuck": {}})
     assert (alive.status, alive.body) == (200, {"status": "ok"})
 
 
@@ -29,6 +32,30 @@ async def test_loop_that_stands_still_is_named(running_city: Town, loop: str) ->
     assert [line.partition(":")[0] for line in ready.body["late"]] == [loop]
     assert ready.headers["Retry-After"] == "2"
     assert (await running_city.ask("GET", "/healthz")).status == 200
+
+
+async def test_follower_that_cannot_work_is_late_until_it_can(running_city: Town) -> None:
+    loop = running_city.run.supervisor.loops["parking.stays"]
+    usual, loop.age_seconds_max = loop.age_seconds_max, 1.5
+    holder = await asyncpg.connect(running_city.owner_url)
+    try:
+        async with holder.transaction():
+            await holder.execute("LOCK TABLE journal.cursor IN ACCESS EXCLUSIVE MODE")
+            stalled = await eventually(running_city, 503)
+        assert "parking.stays" in stalled.text
+        assert (await eventually(running_city, 200)).body["ready"]
+    finally:
+        loop.age_seconds_max = usual
+        await holder.close()
+
+
+async def eventually(town: Town, status: int) -> Answer:
+    for _ in range(100):
+        ready = await town.ask("GET", "/readyz")
+        if ready.status == status:
+            break
+        await asyncio.sleep(0.1)
+    return ready
 
 
 async def test_loop_that_stalls_ages_until_it_is_late() -> None:
@@ -62,6 +89,27 @@ async def test_death_of_a_loop_is_heard_by_its_name(how: str) -> None:
     with pytest.raises(LoopDied, match="dies"):
         await asyncio.wait_for(supervisor.death(), 1)
     await supervisor.stop()
+
+
+@pytest.mark.parametrize("how", ["a loop", "a server"])
+async def test_city_of_which_a_part_died_ends_with_a_sentence(how: str) -> None:
+    supervisor, died = Supervisor(), asyncio.get_running_loop().create_future()
+
+    async def dies(done) -> None:
+        await asyncio.sleep(0.01)
+        raise RuntimeError("broken")
+
+    if how == "a loop":
+        supervisor.start("parking.stays", dies)
+    else:
+        died.set_result("PostgreSQL ended by signal 9")
+    with pytest.raises((LoopDied, Failed)) as ended:
+        await asyncio.wait_for(up._until(asyncio.Event(), supervisor, died, asyncio.Event().wait()), 2)
+    await supervisor.stop()
+
+    sentence, status = sentence_of(ended.value)
+    assert status == 1
+    assert sentence.startswith(("parking.stays: RuntimeError", "PostgreSQL ended"))
 
 
 async def test_every_loop_has_a_bound_and_a_metric(running_city: Town) -> None:

@@ -275,6 +275,20 @@ async def test_unknown_paths_and_methods_are_problems(running_city: Town) -> Non
         assert status != 405 or "GET" in answer.headers["Allow"]
 
 
+async def test_head_is_answered_as_get_without_a_body(running_city: Town) -> None:
+    for path in ("/api/v1/sites", "/healthz", "/api/v1/sites/lot-7"):
+        answer = await running_city.ask("HEAD", path)
+        assert (answer.status, answer.text) == (200, ""), path
+
+
+@pytest.mark.parametrize(("name", "pointer"), [("a/b", "/a~1b"), ("a~b", "/a~0b"), ("x" * 9000, "/" + "x" * 200)], ids=["/", "~", "long"])
+async def test_pointer_to_a_strange_field_is_one(running_city: Town, name: str, pointer: str) -> None:
+    answer = await running_city.ask("POST", "/api/v1/auth/codes", body={"phone": "+8613700000009", name: 1})
+
+    assert (answer.status, answer.pointers) == (422, [pointer])
+    assert len(answer.text) < 4000
+
+
 async def test_every_problem_can_be_looked_up(running_city: Town) -> None:
     for slug, problem in openapi.problems().items():
         answer = await running_city.ask("GET", f"/problems/{slug}")
