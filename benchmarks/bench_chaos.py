@@ -93,11 +93,10 @@ class Verdict:
 
     def __str__(self) -> str:
         said = f"{self.rounds} kills, {self.acknowledged} acknowledged, {self.resent} sent again, {self.sessions} stays"
-        return (
-            f"{said}, all right"
-            if self.sound
-            else f"{said}, {self.sessions_wrong} wrong; refused {self.refused}, stuck {self.stuck}, ledger {self.ledger_wrong}: {self.examples}"
-        )
+        if self.sound:
+            return f"{said}, all right"
+        wrong = f"{self.sessions_wrong} wrong, {self.refused} refused, {self.stuck} stuck, ledger {self.ledger_wrong}"
+        return f"{said}, {wrong}: {self.examples}"
 
 
 async def torment(place: Path, *, rounds: int, seed: int | None = None) -> Verdict:

@@ -77,6 +77,7 @@ class Speaker:
     heard_at: datetime | None = None
     told_at: datetime | None = None
     health: dict[str, int] = field(default_factory=dict)
+    saved: tuple[object, ...] = ()  # What of its health is on disk.
     firmware: str = ""
 
     def count(self, what: str, number: int = 1) -> None:
@@ -424,6 +425,7 @@ class Ingest:
 
     async def keep_presence(self, done: Callable[[], None]) -> None:
         """Tell on, each second, who came, who went and who still speaks; and each five seconds how they do."""
+        disconnected = False
         for round_number in itertools.count():
             await asyncio.sleep(1.0 if round_number else 0.05)
             try:
@@ -431,6 +433,9 @@ class Ingest:
                 self._tell_who_speaks()
                 if self._presence:
                     await self._commit([])
+                if not disconnected:
+                    await self._database.run(store.disconnect_all)
+                    disconnected = True
                 if round_number % 5 == 0:
                     await self._save_health()
                     await self._save_strangers()
@@ -459,20 +464,20 @@ class Ingest:
     async def _save_health(self) -> None:
         rows, counted = [], []
         for speaker in self._speakers.values():
-            if speaker.heard_at is None:
+            said = (speaker.connection is not None, speaker.heard_at, speaker.clock.offset_s, speaker.firmware)
+            if speaker.heard_at is None or (said == speaker.saved and not speaker.health):
                 continue
-            counts, speaker.health = speaker.health, {}
+            counts, speaker.health, speaker.saved = speaker.health, {}, said
             counted.append((speaker, counts))
             named = [counts.get(name, 0) for name in ("readings", "plates_read", "plates_due", "refused", "seq_gaps", "no_clock")]
-            rows.append(
-                (speaker.device.id, speaker.connection is not None, speaker.heard_at, speaker.clock.offset_s, speaker.firmware, *named)
-            )
+            rows.append((speaker.device.id, *said, *named))
         if not rows:
             return
         try:
             await self._database.run(lambda tx: store.save_health(tx, sorted(rows)))
         except BaseException:
             for speaker, counts in counted:
+                speaker.saved = ()
                 for what, number in counts.items():
                     speaker.count(what, number)
             raise
