@@ -23,6 +23,9 @@ SELECT count(*) FROM gateway.device WHERE site = $1 AND kind = $2;
 -- name: spots_of_site
 SELECT id FROM gateway.spot WHERE site = $1;
 
+-- name: site_exists
+SELECT EXISTS (SELECT 1 FROM gateway.site WHERE id = $1);
+
 -- name: lock_site -- nothing when there is none; whoever adds a device holds it, or two would choose the same free name
 SELECT id FROM gateway.site WHERE id = $1 FOR UPDATE;
 
