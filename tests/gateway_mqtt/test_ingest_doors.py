@@ -325,6 +325,17 @@ async def test_a_reading_s_identity_does_not_give_its_plate_away(postgres_url, t
     assert len(set(ids)) == 2
 
 
+async def test_a_spot_that_moved_here_a_moment_ago_is_not_refused_by_yesterday_s_facts(postgres_url, tmp_path):
+    async with town(postgres_url, tmp_path) as here:
+        await here.add_site("lot-9", ["spot-9"])
+        card = await here.a_camera("cam-1", "lot-7-001")
+        here.database.bell = Bell()  # The import rings in another process, and the registry is told a second late.
+        async with here.talking(card) as camera:
+            assert await camera.spots(1, spot("spot-9", datetime.now(UTC))) == 0x87
+            await here.add_site("lot-7", ["lot-7-001", "spot-9"], follow=False)
+            assert await camera.spots(2, spot("spot-9", datetime.now(UTC))) == 0
+
+
 async def test_two_devices_that_are_added_at_once_get_two_names(postgres_url, tmp_path):
     async with town(postgres_url, tmp_path) as here:
         await here.add_site("lot-7", ["lot-7-001"])

@@ -352,6 +352,26 @@ async def test_a_value_that_the_journal_cannot_hold_costs_its_message_only(postg
         assert len(await here.readings()) == 19
 
 
+async def test_a_refusal_that_cannot_be_written_either_is_waited_for(postgres_url, tmp_path):
+    async with town(postgres_url, tmp_path, age_seconds_max=1.0) as here:
+        here.clock.set(NOW)
+        card = await here.a_camera("cam-1", *SPOTS)
+        await here.sql(
+            "CREATE FUNCTION gateway.choke() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+            " RAISE EXCEPTION 'no such value' USING ERRCODE = '22003'; END $$"
+        )
+        await here.sql("CREATE TRIGGER choke BEFORE INSERT ON gateway.refused FOR EACH ROW EXECUTE FUNCTION gateway.choke()")
+        async with here.talking(card) as camera:
+            answers = [await camera.send("spots", said) for said in (turn(1), b"rubbish", turn(2))]
+            await eventually(lambda: behind(here))
+            await here.sql("DROP TRIGGER choke ON gateway.refused")
+            assert await asyncio.wait_for(asyncio.gather(*answers), 5) == [0, 0x99, 0]
+
+
+async def behind(here):
+    return here.supervisor.late()
+
+
 async def test_a_fault_of_ours_in_reading_a_message_costs_that_message_only(postgres_url, tmp_path, monkeypatch):
     def broken(heard, payload):
         raise ZeroDivisionError
