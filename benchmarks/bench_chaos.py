@@ -38,6 +38,7 @@ READINGS_PER_S: Final = 500
 STEP: Final = timedelta(minutes=10)  # Of the spots' own time: cars stay ten minutes and spots are free for ten.
 OLDEST: Final = timedelta(hours=70)
 LIFE_SECONDS: Final = (0.3, 2.5)  # From the first acknowledgement of a life to its end.
+DEAF_SECONDS: Final = (0.0, 0.2)
 STILLBORN: Final = 5  # Each fifth life ends while the city is still starting.
 START_SECONDS: Final = 60.0
 FEE: Final = 500
@@ -93,11 +94,10 @@ class Verdict:
 
     def __str__(self) -> str:
         said = f"{self.rounds} kills, {self.acknowledged} acknowledged, {self.resent} sent again, {self.sessions} stays"
-        return (
-            f"{said}, all right"
-            if self.sound
-            else f"{said}, {self.sessions_wrong} wrong; refused {self.refused}, stuck {self.stuck}, ledger {self.ledger_wrong}: {self.examples}"
-        )
+        if self.sound:
+            return f"{said}, all right"
+        wrong = f"{self.sessions_wrong} wrong, {self.refused} refused, {self.stuck} stuck, ledger {self.ledger_wrong}"
+        return f"{said}, {wrong}: {self.examples}"
 
 
 async def torment(place: Path, *, rounds: int, seed: int | None = None) -> Verdict:
@@ -112,6 +112,7 @@ async def torment(place: Path, *, rounds: int, seed: int | None = None) -> Verdi
         async with _talking(cameras):
             for number in range(1, rounds + 1):
                 await _live(city, cameras, chance, stillborn=number % STILLBORN == 0)
+                await _lose_acknowledgements(cameras, chance)
                 await city.kill()
                 city.start()
             await city.ready()
@@ -128,6 +129,13 @@ async def _live(city: "City", cameras: list["Camera"], chance: random.Random, *,
     if not stillborn:
         await _acknowledged_more(cameras, 1)
     await asyncio.sleep(chance.uniform(*LIFE_SECONDS))
+
+
+async def _lose_acknowledgements(cameras: list["Camera"], chance: random.Random) -> None:
+    """The network goes a little before the power does: what is stored then is said again as if nobody had heard it."""
+    for camera in cameras:
+        camera.deaf = True
+    await asyncio.sleep(chance.uniform(*DEAF_SECONDS))
 
 
 async def _acknowledged_more(cameras: list["Camera"], number: int) -> None:
@@ -312,6 +320,7 @@ class Camera:
     number: int
     going: bool = True
     over: bool = False
+    deaf: bool = False
     began: datetime = field(default_factory=lambda: (datetime.now(UTC) - OLDEST).replace(microsecond=0))
     said: list[Said] = field(default_factory=list)
     acknowledged: set[int] = field(default_factory=set)
@@ -327,6 +336,7 @@ class Camera:
 
     async def _talk_once(self) -> None:
         client = await mqtt_client.connect("127.0.0.1", self.port, self.card.device, self.card.password.encode(), timeout_s=2)
+        self.deaf = False
         try:
             status = {"at": datetime.now(UTC).isoformat(), "online": True}
             await client.publish(f"{self.card.topic}/status", json.dumps(status).encode())
@@ -356,7 +366,7 @@ class Camera:
         answer.add_done_callback(lambda done: self._settle(one.seq, done))
 
     def _settle(self, seq: int, done: "asyncio.Future[int]") -> None:
-        if done.cancelled() or done.exception() is not None:
+        if done.cancelled() or done.exception() is not None or self.deaf:
             return
         if done.result():
             self.refused[done.result()] += 1

@@ -41,7 +41,7 @@ async def add_device(
     await _hear_of(database, site)
 
     async def work(tx: Transaction) -> str:
-        if not await tx.value(store.queries.site_exists, site):
+        if await tx.value(store.queries.lock_site, site) is None:
             raise NotFound(f"there is no site {site}; `onelot import` brings sites in")
         await _refuse_foreign_spots(tx, site, spots)
         device = name or await _free_name(tx, site, kind)

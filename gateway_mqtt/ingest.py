@@ -33,6 +33,7 @@ LANES = 2  # One batch is decoded while the other is being committed.
 HEARD_EVERY = timedelta(seconds=50)  # A device says something each minute; its life is told on about as often.
 RETRY_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0)
 PAYLOAD_KEPT = 4096
+OF_THE_REGISTRY = frozenset({"unknown_spot", "not_your_spot", "unknown_lane"})  # What a newer fact may mend.
 
 SUCCESS, NOT_WILLING, NOT_AUTHORIZED, QUOTA_EXCEEDED, PAYLOAD_INVALID = 0x00, 0x83, 0x87, 0x97, 0x99
 REASON_CODE = {  # MQTT 5, table 2-6. 0x83: "valid, but the receiver is not willing to accept it".
@@ -77,6 +78,7 @@ class Speaker:
     heard_at: datetime | None = None
     told_at: datetime | None = None
     health: dict[str, int] = field(default_factory=dict)
+    saved: tuple[object, ...] = ()  # What of its health is on disk.
     firmware: str = ""
 
     def count(self, what: str, number: int = 1) -> None:
@@ -222,7 +224,7 @@ class Ingest:
                     await self._commit(batch)
                 return
             except (postgres.Refused, *postgres.AWAY) as error:
-                if _of_data(error):
+                if _of_data(error) and (len(batch) > 1 or batch[0].decoded.readings):
                     await self._persist_singly(batch, error)
                     return
                 log.warning("journal_waits", error=_words(error), attempt=attempt)
@@ -241,22 +243,20 @@ class Ingest:
     async def _decode(self, batch: list[Taken]) -> None:
         for taken in batch:
             self._decode_one(taken)
-        unknown = [taken for taken in batch if any(refusal.reason == "unknown_spot" for refusal in taken.decoded.refused)]
-        if unknown and await self._look_again():
-            for taken in unknown:
+        strange = [taken for taken in batch if any(refusal.reason in OF_THE_REGISTRY for refusal in taken.decoded.refused)]
+        if strange and await self._look_again():
+            for taken in strange:
                 self._expect(taken, self._decoded(taken))
 
     async def _look_again(self) -> bool:
-        """The newest facts, once a batch, before a spot that was imported a moment ago is refused. Whether there were new spots."""
-        before = len(self._registry.site_of_spot)
+        """The newest facts, once a batch, before a spot that was imported a moment ago is refused. Whether there were any."""
         for attempt in itertools.count():
             try:
-                await self._registry.catch_up()
-                break
+                return await self._registry.catch_up()
             except (postgres.Refused, *postgres.AWAY) as error:  # Without facts nothing may be refused; nor could it be stored.
                 log.warning("registry_waits", error=_words(error), attempt=attempt)
             await asyncio.sleep(RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)])
-        return len(self._registry.site_of_spot) != before
+        raise AssertionError("unreachable: it is looked for ever")
 
     def _decode_one(self, taken: Taken) -> None:
         """Decode in the order of arrival: what a message teaches of its device holds for the next one."""
@@ -424,6 +424,7 @@ class Ingest:
 
     async def keep_presence(self, done: Callable[[], None]) -> None:
         """Tell on, each second, who came, who went and who still speaks; and each five seconds how they do."""
+        disconnected = False
         for round_number in itertools.count():
             await asyncio.sleep(1.0 if round_number else 0.05)
             try:
@@ -431,6 +432,9 @@ class Ingest:
                 self._tell_who_speaks()
                 if self._presence:
                     await self._commit([])
+                if not disconnected:
+                    await self._database.run(store.disconnect_all)
+                    disconnected = True
                 if round_number % 5 == 0:
                     await self._save_health()
                     await self._save_strangers()
@@ -459,20 +463,20 @@ class Ingest:
     async def _save_health(self) -> None:
         rows, counted = [], []
         for speaker in self._speakers.values():
-            if speaker.heard_at is None:
+            said = (speaker.connection is not None, speaker.heard_at, speaker.clock.offset_s, speaker.firmware)
+            if speaker.heard_at is None or (said == speaker.saved and not speaker.health):
                 continue
-            counts, speaker.health = speaker.health, {}
+            counts, speaker.health, speaker.saved = speaker.health, {}, said
             counted.append((speaker, counts))
             named = [counts.get(name, 0) for name in ("readings", "plates_read", "plates_due", "refused", "seq_gaps", "no_clock")]
-            rows.append(
-                (speaker.device.id, speaker.connection is not None, speaker.heard_at, speaker.clock.offset_s, speaker.firmware, *named)
-            )
+            rows.append((speaker.device.id, *said, *named))
         if not rows:
             return
         try:
             await self._database.run(lambda tx: store.save_health(tx, sorted(rows)))
         except BaseException:
             for speaker, counts in counted:
+                speaker.saved = ()
                 for what, number in counts.items():
                     speaker.count(what, number)
             raise

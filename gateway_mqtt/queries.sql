@@ -26,6 +26,9 @@ SELECT id FROM gateway.spot WHERE site = $1;
 -- name: site_exists
 SELECT EXISTS (SELECT 1 FROM gateway.site WHERE id = $1);
 
+-- name: lock_site -- nothing when there is none; whoever adds a device holds it, or two would choose the same free name
+SELECT id FROM gateway.site WHERE id = $1 FOR UPDATE;
+
 -- name: save_site
 INSERT INTO gateway.site (id, operator) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET operator = $2;
 
@@ -66,6 +69,9 @@ ON CONFLICT (device) DO UPDATE SET connected = excluded.connected, heard_at = gr
   offset_s = coalesce(excluded.offset_s, h.offset_s), firmware = coalesce(nullif(excluded.firmware, ''), h.firmware),
   readings = h.readings + excluded.readings, plates_read = h.plates_read + excluded.plates_read, plates_due = h.plates_due + excluded.plates_due,
   refused = h.refused + excluded.refused, seq_gaps = h.seq_gaps + excluded.seq_gaps, no_clock = h.no_clock + excluded.no_clock;
+
+-- name: disconnect_all -- whom a process that ended had connected; who still is says so within seconds
+UPDATE gateway.device_health SET connected = false WHERE connected;
 
 -- name: list_devices -- by id; the operator sees its own sites
 SELECT d.id, d.site, d.kind, d.lanes, h.connected, h.heard_at, h.offset_s, h.firmware, h.readings, h.plates_read, h.plates_due, h.refused, h.seq_gaps, h.no_clock

@@ -70,8 +70,9 @@ class Registry:
                 done()
                 await ring_heard(rung)
 
-    async def catch_up(self) -> None:
-        """Take in the facts up to now; also called before a spot is refused as unknown, since the bell may be late."""
+    async def catch_up(self) -> bool:
+        """Take in the facts up to now, and whether there were any; also called before a spot is refused, since the bell may be late."""
+        before = self._position
         async with self._look:
             while True:
                 async with self._database.transaction() as tx:
@@ -79,7 +80,7 @@ class Registry:
                     for entry in entries:
                         await self._take(tx, entry)
                 if not entries:
-                    return
+                    return self._position != before
                 self._position, self._recorded_at = entries[-1].position, entries[-1].recorded_at
 
     async def _take(self, tx: Transaction, entry: Entry) -> None:

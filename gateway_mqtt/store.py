@@ -105,6 +105,10 @@ async def save_health(tx: Transaction, rows: Sequence[Sequence[Any]]) -> None:
     await tx.execute(queries.save_health, *[list(column) for column in zip(*rows, strict=True)])
 
 
+async def disconnect_all(tx: Transaction) -> None:
+    await tx.execute(queries.disconnect_all)
+
+
 async def note_unknown(tx: Transaction, strangers: Mapping[tuple[str, str], str], at: datetime) -> None:
     for (username, address), reason in sorted(strangers.items()):
         await tx.execute(queries.note_unknown, username, address, reason, at)

@@ -10,6 +10,7 @@ from benchmarks import bench_chaos
 
 async def test_what_is_acknowledged_survives_kill_nine_once_and_only_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench_chaos, "STILLBORN", 2)
+    monkeypatch.setattr(bench_chaos, "LIFE_SECONDS", (0.3, 1.0))
     with tempfile.TemporaryDirectory(prefix="onelot-chaos-") as place:
         verdict = await bench_chaos.torment(Path(place), rounds=3)
 

@@ -16,10 +16,9 @@ from gateway_mqtt import decode
 from gateway_mqtt import ingest as ingest_module
 from onelot import embedded, postgres_server
 from onelot.child_process import Identity
-from simulators import mqtt_client
 from simulators.mqtt_client import ConnectionGone
 from tests import bed
-from tests.gateway_mqtt.town import Talker, at, eventually, passage, spot, town
+from tests.gateway_mqtt.town import at, eventually, passage, spot, town
 
 NOW = "10:00:00"
 SPOTS = [f"lot-7-{number:03}" for number in range(40)]
@@ -127,36 +126,21 @@ async def test_two_lanes_with_the_same_keys_neither_lose_nor_double_nor_stop(pos
         for turn_number in range(12):
             first, second = await on_both_lanes(here, card)
             forward = [{"seq": seq, "spots": [turn(100 * turn_number + seq)["spots"][0]]} for seq in range(80)]
-            for said in forward:
-                first.write(said)
-            for said in reversed(forward):
-                second.write(said)
-            await eventually(lambda: all_stored(here, 80 * (turn_number + 1)))
+            answers = [await first.send("spots", said) for said in forward]
+            answers += [await second.send("spots", said) for said in reversed(forward)]
+            assert await asyncio.gather(*answers) == [0] * 160
             first.client.abort()
             second.client.abort()
-        await eventually(lambda: idle(here))
 
-        readings = await here.readings()
-        assert len({(one.spot, one.at) for one in readings}) == len(readings) == 12 * 80
-
-
-async def all_stored(here, number):
-    return here.ingest.idle() and len(await here.readings()) >= number
-
-
-class Pushing(Talker):
-    """Writes without waiting for anything."""
-
-    def write(self, said):
-        body = json.dumps(said).encode()
-        self.client._transport.write(mqtt_client.publish_packet(5, f"{self.card.topic}/spots", body))
+        stored = [(one.spot, one.at) for one in await here.readings()]
+        assert len(stored) == len(set(stored)) == 12 * 80
 
 
 async def on_both_lanes(here, card):
     """Two connections of which the older one is kept alive behind the listener's back, on different lanes."""
     found = {}
     while len(found) < 2:
-        talker = Pushing(card, (await here.connect(card)).client)
+        talker = await here.connect(card, window=100)
         connection = here.listener._devices.pop("cam-1")  # Or the next one would take over.
         lane = connection.number % ingest_module.LANES
         if lane in found:
@@ -343,9 +327,7 @@ async def test_bytes_that_wait_hold_devices_back_too(postgres_url, tmp_path, mon
         card = await here.a_camera("cam-1", *SPOTS)
         async with here.talking(card, window=40) as camera:
             async with here.commits_held_up():
-                answers = []
-                for seq in range(40):
-                    answers.append(await camera.send("spots", b" " * 50_000 + json.dumps(turn(seq)).encode()))
+                answers = [await camera.send("spots", b" " * 50_000 + json.dumps(turn(seq)).encode()) for seq in range(40)]
                 await eventually(lambda: paused(here))
             assert await asyncio.gather(*answers) == [0] * 40
             await eventually(lambda: not_paused(here))
@@ -368,6 +350,26 @@ async def test_a_value_that_the_journal_cannot_hold_costs_its_message_only(postg
         assert reasons == [0x99 if seq == 3 else 0 for seq in range(20)]
         assert [row["reason"] for row in await here.refused()] == ["schema"]
         assert len(await here.readings()) == 19
+
+
+async def test_a_refusal_that_cannot_be_written_either_is_waited_for(postgres_url, tmp_path):
+    async with town(postgres_url, tmp_path, age_seconds_max=1.0) as here:
+        here.clock.set(NOW)
+        card = await here.a_camera("cam-1", *SPOTS)
+        await here.sql(
+            "CREATE FUNCTION gateway.choke() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+            " RAISE EXCEPTION 'no such value' USING ERRCODE = '22003'; END $$"
+        )
+        await here.sql("CREATE TRIGGER choke BEFORE INSERT ON gateway.refused FOR EACH ROW EXECUTE FUNCTION gateway.choke()")
+        async with here.talking(card) as camera:
+            answers = [await camera.send("spots", said) for said in (turn(1), b"rubbish", turn(2))]
+            await eventually(lambda: behind(here))
+            await here.sql("DROP TRIGGER choke ON gateway.refused")
+            assert await asyncio.wait_for(asyncio.gather(*answers), 5) == [0, 0x99, 0]
+
+
+async def behind(here):
+    return here.supervisor.late()
 
 
 async def test_a_fault_of_ours_in_reading_a_message_costs_that_message_only(postgres_url, tmp_path, monkeypatch):

@@ -1,4 +1,4 @@
-"""What the door refuses: each reason of the contract with its answer, kept where an operator sees it, beside good readings that are taken."""
+"""What the door refuses: each reason of the contract with its answer, kept for an operator, beside good readings that are taken."""
 
 import asyncio
 import json

@@ -58,8 +58,9 @@ def at(clock: str) -> datetime:
 class TownClock:
     """Stands still at what a test set it to; runs with the wall until then."""
 
-    def __init__(self, speed: float) -> None:
-        self.speed = speed
+    speed = 1.0
+
+    def __init__(self) -> None:
         self._city: datetime | None = None
 
     def set(self, when: datetime | str) -> None:
@@ -228,14 +229,12 @@ class Town:
 
 
 @contextlib.asynccontextmanager
-async def town(
-    url: str, place: Path, *, bell: Bell | None = None, age_seconds_max: float = 10.0, speed: float = 1.0, **limits: Any
-) -> AsyncIterator[Town]:
+async def town(url: str, place: Path, *, bell: Bell | None = None, age_seconds_max: float = 10.0, **limits: Any) -> AsyncIterator[Town]:
     """A town with nothing in it but a tariff; all loops of the gateway run, and one that dies fails the test."""
-    clock = TownClock(speed)
+    clock = TownClock()
     keys = seal.Keys(place / "keys.json")
     async with postgres.connect(url, bell=bell) as database:
-        await journal.prepare(database)
+        await journal.prepare(database, clock)  # type: ignore[arg-type]  # a clock that stands still
         await publish_tariff(database, TARIFF, now=clock.city())
         registry = Registry(database)
         await registry.load()

@@ -11,7 +11,9 @@ from foundation.clock import Clock
 from onelot.forget_old import forget_old
 
 NOW = datetime.now(UTC)
-REFUSED = "INSERT INTO gateway.refused (received_at, device, site, topic, reason, detail, payload) VALUES ($1, $2, '', '', 'schema', '', '')"
+REFUSED = (
+    "INSERT INTO gateway.refused (received_at, device, site, topic, reason, detail, payload) VALUES ($1, $2, '', '', 'schema', '', '')"
+)
 SEEN = (
     "INSERT INTO parking.observation (unit, at, id, seq, device, what, raw_at, no_clock) "
     "VALUES ($1::text, $2::timestamptz, convert_to($1, 'UTF8'), 1, 'cam', 'occupied', $2, false)"
