@@ -87,7 +87,8 @@ async def _only_beat(done: Callable[[], None]) -> None:
 
 
 async def ring_heard(event: asyncio.Event, seconds: float | None = None) -> None:
-    """Wait for a ring, at most `seconds`."""
+    """Wait for a ring, at most `seconds`. Not by `wait_for`: before Python 3.12 that loses a cancellation which meets the ring."""
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(event.wait(), LOOK_SECONDS if seconds is None else seconds)
+        async with asyncio.timeout(LOOK_SECONDS if seconds is None else seconds):
+            await event.wait()
     event.clear()

@@ -13,6 +13,7 @@ import structlog
 from prometheus_client import Counter, Gauge, Histogram
 
 from foundation import events, postgres, seal
+from foundation.bell import ring_heard
 from foundation.clock import Clock
 from foundation.events import DeviceHeard, Reading, SpotSeen
 from foundation.postgres import Database, Transaction
@@ -181,9 +182,7 @@ class Ingest:
         while True:
             if not queue:
                 done()
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(wake.wait(), 1.0)
-                wake.clear()
+                await ring_heard(wake)
                 continue
             batch = self._next_batch(queue)
             self._busy[lane] = True

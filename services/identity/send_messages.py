@@ -48,7 +48,8 @@ class Sender:
         while True:
             done()
             try:
-                message = await asyncio.wait_for(self._waiting.get(), LOOK_SECONDS)
+                async with asyncio.timeout(LOOK_SECONDS):
+                    message = await self._waiting.get()
             except TimeoutError:
                 continue
             await self._send(message)

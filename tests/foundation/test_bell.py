@@ -144,6 +144,18 @@ async def test_wait_for_a_ring_ends_by_itself_and_hears_what_rang_before() -> No
     assert not event.is_set()
 
 
+async def test_cancellation_that_meets_a_ring_is_not_lost() -> None:
+    event = asyncio.Event()
+    waiting = asyncio.ensure_future(bells.ring_heard(event, 5))
+    await asyncio.sleep(0)
+
+    event.set()
+    waiting.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+
 @pytest.mark.parametrize("journal_name", ["fact", "reading"])
 async def test_who_has_left_is_not_woken(journal_name: str) -> None:
     bell = Bell()
