@@ -46,9 +46,11 @@ def _about(kind: type[msgspec.Struct]) -> str:
 
 
 def _key_of(kind: type[Event]) -> str:
-    """What the `key` property answers, as it is written there."""
+    """What the `key` property answers, as it is written there: a field, as its text or in hex."""
     source = inspect.getsource(kind.key.fget)  # type: ignore[attr-defined]  # mypy takes a property of the class for its value
-    return re.sub(r"\bself\.", "", source.rpartition("return ")[2].strip())
+    field = re.search(r"return .*?self\.(\w+)", source)
+    assert field, f"{kind.__name__}.key is one of its fields"
+    return f"`{field[1]}`" + (" in hex" if ".hex()" in source else "")
 
 
 def _type(kind: object) -> str:
