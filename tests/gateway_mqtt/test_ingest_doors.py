@@ -40,17 +40,13 @@ async def test_strangers_are_refused_at_connect_and_listed(postgres_url, tmp_pat
         async with here.talking(card) as camera:
             assert await camera.status() == 0
 
-        rows = await eventually(lambda: unknown(here, 3), 15)
+        await here.ingest._save_strangers()
+        rows = await here.sql("SELECT * FROM gateway.unknown_device")
         found = {row["username"]: (row["reason"], row["address"]) for row in rows}
         assert found == {
             "cam-1": ("wrong_password", "127.0.0.1"), "nobody": ("unknown", "127.0.0.1"), "n" * 64: ("unknown", "127.0.0.1"),
         }  # fmt: skip
         assert not await here.readings()
-
-
-async def unknown(here, number):
-    rows = await here.sql("SELECT * FROM gateway.unknown_device ORDER BY username")
-    return rows if len(rows) >= number else None
 
 
 async def test_strangers_fill_neither_memory_nor_disk(postgres_url, tmp_path, monkeypatch):
