@@ -108,7 +108,7 @@ async def torment(place: Path, *, rounds: int, seed: int | None = None) -> Verdi
     try:
         city.start()
         await city.ready()
-        cameras = [Camera(card, city.mqtt_port, number) for number, card in enumerate(await _found(city))]
+        cameras = [Camera(card, city.mqtt_port, number) for number, card in enumerate(await found(city))]
         async with _talking(cameras):
             for number in range(1, rounds + 1):
                 await _live(city, cameras, chance, stillborn=number % STILLBORN == 0)
@@ -255,9 +255,9 @@ def _lives(process: int) -> bool:
         return False
 
 
-async def _found(city: City) -> list[DeviceCard]:
+async def found(city: City) -> list[DeviceCard]:
     """A site with its spots, its tariff and its cameras."""
-    names = [_spot_name(camera, spot) for camera in range(CAMERAS) for spot in range(SPOTS_EACH)]
+    names = [spot_name(camera, spot) for camera in range(CAMERAS) for spot in range(SPOTS_EACH)]
     now = datetime.now(UTC)
     async with postgres.connect(city.postgres_url, size=2) as database:
         await publish_tariff(database, TARIFF, now=now)
@@ -278,7 +278,7 @@ async def _camera(database: postgres.Database, city: City, spots: list[str], now
     raise TimeoutError("the gateway does not hear of the site")
 
 
-def _spot_name(camera: int, spot: int) -> str:
+def spot_name(camera: int, spot: int) -> str:
     return f"{SITE}-{camera:02}{spot:02}"
 
 
@@ -356,7 +356,7 @@ class Camera:
         at = self.began + turn * STEP + timedelta(seconds=spot)
         assert at < datetime.now(UTC), "the cameras' past is used up"
         car = (turn // 2 * CAMERAS + self.number) * SPOTS_EACH + spot
-        one = Said(seq, _spot_name(self.number, spot), at, "" if turn % 2 else f"豫B{car:05}")
+        one = Said(seq, spot_name(self.number, spot), at, "" if turn % 2 else f"豫B{car:05}")
         self.said.append(one)
         self.unacknowledged[seq] = one
         return one
