@@ -202,7 +202,7 @@ def decode_query(query: Mapping[str, str], kind: type[msgspec.Struct]) -> Any:  
     return _refuse_absurd_times(found, "?")
 
 
-def _refuse_absurd_times(found: Any, mark: str) -> Any:
+def _refuse_absurd_times(found: msgspec.Struct, mark: str) -> msgspec.Struct:
     """Times near the ends of the calendar overflow when a zone or a stay is added to them."""
     for name, said in _fields(type(found)):
         value = getattr(found, name)
