@@ -3,6 +3,7 @@
 import base64
 import binascii
 import enum
+import functools
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -201,13 +202,19 @@ def decode_query(query: Mapping[str, str], kind: type[msgspec.Struct]) -> Any:  
     return _refuse_absurd_times(found, "?")
 
 
-def _refuse_absurd_times(found: Any, mark: str) -> Any:
+def _refuse_absurd_times(found: msgspec.Struct, mark: str) -> msgspec.Struct:
     """Times near the ends of the calendar overflow when a zone or a stay is added to them."""
-    for one in msgspec.structs.fields(found):
-        value = getattr(found, one.name)
+    for name, said in _fields(type(found)):
+        value = getattr(found, name)
         if isinstance(value, datetime) and not YEAR_MIN <= value.year < YEAR_MAX:
-            raise invalid(f"{mark}{one.encode_name}", "range", f"a time lies between the years {YEAR_MIN} and {YEAR_MAX}")
+            raise invalid(f"{mark}{said}", "range", f"a time lies between the years {YEAR_MIN} and {YEAR_MAX}")
     return found
+
+
+@functools.cache
+def _fields(kind: type[msgspec.Struct]) -> tuple[tuple[str, str], ...]:
+    """Each field's name here and in a request; asked at every request, so found out once."""
+    return tuple((one.name, one.encode_name) for one in msgspec.structs.fields(kind))
 
 
 def _pointed(message: str) -> Invalid:

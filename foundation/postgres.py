@@ -35,7 +35,6 @@ RETRIES_MAX = 8
 CLOSE_SECONDS_MAX = 2.0  # All who work are gone when a pool is closed; who still waits then waits for nobody.
 RETRIED = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
 IDLE_SECONDS_MAX = 5.0  # A transaction that appended and then idles holds up whoever wants to append: it is ended.
-CLOSE_SECONDS_MAX = 5.0
 CONNECT_SECONDS_MAX = 5.0
 COMMAND_SECONDS_MAX = 60.0
 WAIT_SECONDS_MAX = 10.0  # For a free connection: then too much is asked at once, and somebody is told so.

@@ -5,7 +5,10 @@ import re
 from functools import cache
 from pathlib import Path
 
+import click
 import pytest
+
+from onelot.cli import main
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [page for page in (ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))) if page.exists()]
@@ -85,6 +88,20 @@ def test_page_names_what_there_is(page: Path) -> None:
     faults = [fault for span in spans(page) if (fault := fault_of(span, page))]
 
     assert faults == []
+
+
+@pytest.mark.parametrize("page", [pytest.param(page, id=str(page.relative_to(ROOT))) for page in PAGES])
+def test_page_types_commands_that_there_are(page: Path) -> None:
+    """In spans and in fences: `onelot WORD [WORD]`, with a second word where the first is a group, and `make WORD`."""
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    text = page.read_text()
+    wrong = [f"make {word}" for word in re.findall(r"(?:`|^ *)make ([a-z]+)\b", text, re.MULTILINE) if word not in targets]
+    for word, second in re.findall(r"(?:`|^ *|bin/)onelot ([a-z]+)(?: ([a-z]+))?\b", text, re.MULTILINE):
+        command = main.onelot.commands.get(word)
+        if command is None or (isinstance(command, click.Group) and second and second not in command.commands):
+            wrong.append(f"onelot {word} {second}".strip())
+
+    assert wrong == []
 
 
 @pytest.mark.parametrize("page", [pytest.param(page, id=str(page.relative_to(ROOT))) for page in PAGES])

@@ -60,6 +60,8 @@ class City:
         for _ in range(TRIES_MAX):
             try:
                 return await self.database.run(work)
+            except asyncpg.InsufficientPrivilegeError:
+                raise  # To others a forgotten grant, here the answer.
             except (*postgres.AWAY, asyncpg.AdminShutdownError, asyncpg.InternalClientError):  # the last: cut while being given back
                 self.seen["connections lost"] += 1
         raise AssertionError("the database stays away")
