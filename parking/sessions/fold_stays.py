@@ -1,9 +1,11 @@
 """Fold new evidence into stays and settle what each stay now costs: all in the follower's transaction, or nothing."""
 
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
+
+from msgspec.structs import replace
 
 from foundation import ids, plates, seal
 from foundation.events import Fact, SessionClosed, SessionOpened, SessionVoided

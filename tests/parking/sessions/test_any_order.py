@@ -53,7 +53,8 @@ SAID = st.builds(
     st.sampled_from([0.7, 0.9, 0.95]), st.integers(0, 3),
 )  # fmt: skip
 CROWD = st.builds(  # Everything within moments, on one spot and at one gate.
-    Said, st.sampled_from([0, 3]), st.integers(0, 25).map(lambda step: 5 * step), st.booleans(), st.sampled_from([0, 1, 3]), st.just(0.9), st.integers(0, 3)
+    Said, st.sampled_from([0, 3]), st.integers(0, 25).map(lambda step: 5 * step), st.booleans(), st.sampled_from([0, 1, 3]), st.just(0.9),
+    st.integers(0, 3),
 )  # fmt: skip
 TOLD = st.builds(
     Told, st.sampled_from(["money", "proof", "proof", "release", "tariff"]), st.integers(0, DRIVERS - 1), st.integers(0, 3),
