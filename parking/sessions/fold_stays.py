@@ -1,9 +1,11 @@
 """Fold new evidence into stays and settle what each stay now costs: all in the follower's transaction, or nothing."""
 
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
+
+from msgspec.structs import replace
 
 from foundation import ids, plates, seal
 from foundation.events import Fact, SessionClosed, SessionOpened, SessionVoided
@@ -13,6 +15,8 @@ from parking.bills.model import Billable
 from parking.sessions import model, store
 from parking.sessions.model import Seen, Session, Stay
 from parking.sessions.store import Observation
+
+_Texts = dict[tuple[int, str], list[tuple[Session, str]]]  # Stays inside with their plates, by each plate with one glyph left out.
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,13 +161,18 @@ async def _propose(tx: Transaction, folded: Sequence[Folded], keys: seal.Keys) -
             since[pair.after.site] = min(since.get(pair.after.site, at), at)
     for one in await store.unmatched_exits(tx, since) if since else []:
         pairs.setdefault(one.id, Folded(one, one))
-    proposed = []
-    for pair in pairs.values():
-        after = pair.after
-        if after.candidate is not None or (not after.spot and "entry_missing" in after.why):
-            after = after.proposing(await _candidates(tx, after, pairs, keys))
-        proposed.append(Folded(pair.before, after))
-    return proposed
+    exits = [pair.after for pair in pairs.values() if pair.after.candidate is not None or _unmatched(pair.after)]
+    proposed = {exit.id: exit.proposing([]) for exit in exits}
+    open_questions = [exit for exit in exits if _unmatched(exit)]
+    for site in {exit.site for exit in open_questions}:
+        asked = [exit for exit in open_questions if exit.site == site]
+        inside = await _inside_of(tx, site, asked, pairs, keys)
+        proposed |= {exit.id: exit.proposing(_candidates(exit, inside, keys)) for exit in asked}
+    return [Folded(pair.before, proposed.get(pair.after.id, pair.after)) for pair in pairs.values()]
+
+
+def _unmatched(one: Session) -> bool:
+    return not one.spot and one.state != "void" and one.plate_sealed is not None and "entry_missing" in one.why
 
 
 def _inside_otherwise(pair: Folded) -> datetime | None:
@@ -181,21 +190,34 @@ def _inside(one: Session) -> tuple[datetime, bytes | None, bool]:
     return one.entered_at, one.plate_token, one.state == "void"
 
 
-async def _candidates(tx: Transaction, exit: Session, pairs: Mapping[UUID, Folded], keys: seal.Keys) -> list[UUID]:
-    if exit.plate_sealed is None or "entry_missing" not in exit.why or exit.state == "void":
-        return []
-    stored = {one.id: one for one in await store.sessions_inside(tx, exit.site, exit.entered_at)}
-    inside = stored | {pair.after.id: pair.after for pair in pairs.values() if pair.after.site == exit.site}
-    text = text_of(exit.plate_sealed, keys)
-    return [one.id for one in inside.values() if one.inside_at(exit.entered_at) and _may_be(exit, one, text, keys)]
+async def _inside_of(tx: Transaction, site: str, exits: Sequence[Session], pairs: Mapping[UUID, Folded], keys: seal.Keys) -> _Texts:
+    """Whoever was inside at any of these exits. Each plate is opened once, however many exits ask, as after a dead entry camera."""
+    times = [exit.entered_at for exit in exits]
+    stored = {one.id: one for one in await store.sessions_inside(tx, site, min(times), max(times))}
+    inside: _Texts = {}
+    for one in (stored | {pair.after.id: pair.after for pair in pairs.values() if pair.after.site == site}).values():
+        if one.plate_sealed is not None and not one.spot and one.state != "void":
+            text = text_of(one.plate_sealed, keys)
+            for hole in _holes(text):
+                inside.setdefault(hole, []).append((one, text))
+    return inside
 
 
-def _may_be(exit: Session, one: Session, text: str, keys: seal.Keys) -> bool:
+def _holes(text: str) -> Iterable[tuple[int, str]]:
+    """Two texts that differ in one glyph at most are equal with that glyph left out."""
+    return ((place, text[:place] + text[place + 1 :]) for place in range(len(text)))
+
+
+def _candidates(exit: Session, inside: _Texts, keys: seal.Keys) -> list[UUID]:
     """One usual confusion apart, or the same characters in another colour."""
-    if one.plate_sealed is None or one.plate_token == exit.plate_token:
-        return False
-    other = text_of(one.plate_sealed, keys)
-    return plates.near_plates(text, other) or (text != "" and text == other)
+    assert exit.plate_sealed is not None, "only a plate has look-alikes"
+    text = text_of(exit.plate_sealed, keys)
+    found = {one.id: (one, other) for hole in _holes(text) for one, other in inside.get(hole, ())}
+    return [
+        one.id
+        for one, other in found.values()
+        if one.plate_token != exit.plate_token and one.inside_at(exit.entered_at) and (text == other or plates.near_plates(text, other))
+    ]
 
 
 # What it costs

@@ -127,7 +127,6 @@ class HoldersFollower:
             elif isinstance(fact, TariffPublished):
                 await self._price_waiting(tx, tariff=fact.code)
             elif isinstance(fact, SiteChanged) and fact.tariff:
-                await sites.refresh_sites(tx, [fact.site])  # The follower of sites may not have come so far yet.
                 await self._price_waiting(tx, site=fact.site)
 
     async def _reconsider_plate(self, tx: Transaction, plate_token: bytes, since: datetime) -> None:
@@ -137,6 +136,8 @@ class HoldersFollower:
     async def _price_waiting(self, tx: Transaction, *, tariff: str | None = None, site: str | None = None) -> None:
         last = UUID(int=0)
         while waiting := await store.unpriced_sessions(tx, tariff, site, last, WAITING_MAX):
+            if site is not None:
+                await sites.refresh_sites(tx, [site])  # The follower of sites may not have come so far yet.
             await fold_stays.reconsider(tx, waiting, now=self._clock.city())
             last = waiting[-1]
 

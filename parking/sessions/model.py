@@ -5,10 +5,12 @@ entry or exit, a corrected plate, the next car on the same spot, one plate in tw
 """
 
 from collections.abc import Callable, Iterable, Sequence, Set
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
+
+import msgspec
+from msgspec.structs import replace
 
 What = Literal["occupied", "free", "in", "out"]
 NearPlates = Callable[[str, str], bool]
@@ -20,8 +22,7 @@ QUIET = timedelta(minutes=2)  # Longer than each of these together with what fol
 TRAVEL = timedelta(minutes=5)  # Nobody gets from one site to another in less.
 
 
-@dataclass(frozen=True, slots=True)
-class Plate:
+class Plate(msgspec.Struct, frozen=True):
     """A plate as this house handles it: text only in memory, token and seal on disk."""
 
     text: str
@@ -30,8 +31,7 @@ class Plate:
     sealed: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(msgspec.Struct, frozen=True):
     """One piece of evidence."""
 
     id: bytes
@@ -50,8 +50,7 @@ class Seen:
         return self.at, self.seq, self.device, self.id
 
 
-@dataclass(frozen=True, slots=True)
-class Stay:
+class Stay(msgspec.Struct, frozen=True):
     """One stay of one car as its own spot or gate tells it."""
 
     opened_by: bytes
@@ -154,8 +153,7 @@ def _with_proof(stay: Stay, one: Seen) -> Stay:
 # A plate at the gates of a site
 
 
-@dataclass(frozen=True, slots=True)
-class _Pass:
+class _Pass(msgspec.Struct, frozen=True):
     """Readings of one lane group within moments, taken as one passage with its net direction."""
 
     what: What
@@ -212,8 +210,7 @@ def _net(group: Sequence[Seen]) -> _Pass | None:
 # One plate in several places
 
 
-@dataclass(frozen=True, slots=True)
-class Presence:
+class Presence(msgspec.Struct, frozen=True):
     """A stay among all stays of its plate in the city."""
 
     id: UUID
@@ -266,8 +263,7 @@ def certainty_of(why: frozenset[str]) -> Literal["sure", "doubtful"]:
 # A session: a stay as it is stored
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(msgspec.Struct, frozen=True):
     """The record of a stay. `seen_*` is what its own unit tells, `left_at`, `why` what is made of it."""
 
     id: UUID

@@ -47,9 +47,9 @@ SELECT s.* FROM parking.session s JOIN unnest($1::bytea[], $2::timestamptz[]) AS
 SELECT s.* FROM parking.session s JOIN unnest($1::text[], $2::timestamptz[]) AS p(site, since) ON s.site = p.site AND s.entered_at >= p.since
  WHERE 'entry_missing' = ANY (s.why) AND s.spot = '' AND s.state <> 'void' ORDER BY s.id;
 
--- name: sessions_inside -- the gates of a site say that they were inside at the time
+-- name: sessions_inside -- the gates of a site say that they were inside at some time of a span
 SELECT s.* FROM parking.session s
- WHERE s.site = $1 AND s.spot = '' AND s.state <> 'void' AND s.plate_token IS NOT NULL AND s.entered_at <= $2
+ WHERE s.site = $1 AND s.spot = '' AND s.state <> 'void' AND s.plate_token IS NOT NULL AND s.entered_at <= $3
    AND coalesce(s.seen_left_at, 'infinity') > $2 AND (s.seen_left_at IS NOT NULL OR coalesce(s.left_at, 'infinity') > $2);
 
 -- name: sessions_by_id

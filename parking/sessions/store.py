@@ -82,8 +82,8 @@ async def unmatched_exits(tx: Transaction, since: Mapping[str, datetime]) -> lis
     return [session_of(row) for row in await tx.fetch(queries.unmatched_exits, list(since), list(since.values()))]
 
 
-async def sessions_inside(tx: Transaction, site: str, at: datetime) -> list[Session]:
-    return [session_of(row) for row in await tx.fetch(queries.sessions_inside, site, at)]
+async def sessions_inside(tx: Transaction, site: str, first: datetime, last: datetime) -> list[Session]:
+    return [session_of(row) for row in await tx.fetch(queries.sessions_inside, site, first, last)]
 
 
 async def sessions_by_id(tx: Transaction, ids: Sequence[UUID]) -> list[Session]:

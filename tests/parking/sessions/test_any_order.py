@@ -52,6 +52,10 @@ SAID = st.builds(
     Said, st.sampled_from([0, 0, 1, 2, 3, 3, 3, 4]), TIMES, st.booleans(), st.sampled_from([None, 0, 0, 1, 2, 3]),
     st.sampled_from([0.7, 0.9, 0.95]), st.integers(0, 3),
 )  # fmt: skip
+CROWD = st.builds(  # Everything within moments, on one spot and at one gate.
+    Said, st.sampled_from([0, 3]), st.integers(0, 25).map(lambda step: 5 * step), st.booleans(), st.sampled_from([0, 1, 3]), st.just(0.9),
+    st.integers(0, 3),
+)  # fmt: skip
 TOLD = st.builds(
     Told, st.sampled_from(["money", "proof", "proof", "release", "tariff"]), st.integers(0, DRIVERS - 1), st.integers(0, 3),
     st.sampled_from([0, 100, 700, 3000, 9000]),
@@ -137,7 +141,11 @@ class Universe:
         assert oldest is None or oldest > await self.city.wallet(driver)
 
 
-@given(st.lists(SAID, min_size=1, max_size=12), st.lists(TOLD, max_size=5), st.randoms(use_true_random=False))
+@given(
+    st.lists(SAID, min_size=1, max_size=12) | st.lists(CROWD, min_size=3, max_size=18),
+    st.lists(TOLD, max_size=5),
+    st.randoms(use_true_random=False),
+)
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 async def test_any_order_of_hearing_ends_in_the_same_stays_and_money(
     connected: Database, keys: seal.Keys, said: list[Said], told: list[Told], chance: random.Random

@@ -1,5 +1,6 @@
 """What goes wrong with stays and their money, row by row of the failure catalogue; the cases of the field by their names."""
 
+import asyncio
 import json
 import uuid
 from datetime import UTC, datetime, timedelta
@@ -518,3 +519,18 @@ async def test_evidence_of_90_days_ago_is_forgotten_and_the_stay_stays(city: Cit
 
     assert (await city.told())[0] == before[0]
     assert (await city.stays())[1]["left_at"] == NINE + timedelta(days=90, hours=1)
+
+
+async def test_proofs_and_stays_at_the_same_moment_find_one_another(city: City) -> None:
+    """Neither sees what the other has not committed; so they wait for one another."""
+    site, driver = await city.site("s"), ids.new_id()
+    await city.top_up(driver, 100_000)
+    plates = [f"豫A1234{number}" for number in range(10)]
+
+    for number, plate in enumerate(plates):
+        stay = [city.seen(site, str(number), minute(0), "occupied", plate), city.seen(site, str(number), minute(60), "free")]
+        await asyncio.gather(city.hear(*stay), city.prove(plate, driver, minute(-10)), city.conclude())
+    await city.conclude()
+
+    assert {row["person"] for row in await city.stays()} == {driver}
+    assert await city.wallet(driver) == 100_000 - 10 * 500
