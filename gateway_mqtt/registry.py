@@ -44,6 +44,11 @@ class Registry:
         self._position, self._recorded_at = 0, postgres.BEGINNING
         self._look = asyncio.Lock()
 
+    @property
+    def position(self) -> int:
+        """Of the newest fact that is taken in."""
+        return self._position
+
     async def load(self) -> None:
         async with self._database.snapshot() as tx:
             cursor = await tx.row(store.queries.sites_cursor)

@@ -30,11 +30,13 @@ class Alive(msgspec.Struct, frozen=True):
 
 
 class Ready(msgspec.Struct, frozen=True):
-    """`late` names the loops whose last round is too long ago; the status is then 503."""
+    """`late` names the loops whose last round is too long ago; the status is then 503. `facts_heard` is a position in the journal:
+    what was told up to it is in every answer."""
 
     ready: bool
     late: list[str]
     stuck: dict[str, int]
+    facts_heard: int
 
 
 class ProblemKind(msgspec.Struct, frozen=True):
@@ -44,7 +46,7 @@ class ProblemKind(msgspec.Struct, frozen=True):
     about: str
 
 
-def routes(clock: Clock, supervisor: Supervisor) -> list[Route]:
+def routes(clock: Clock, supervisor: Supervisor, facts_heard: Callable[[], int]) -> list[Route]:
     async def get_clock(_: Call) -> ClockView:
         return ClockView(rfc3339(clock.city()), rfc3339(clock.wall()), clock.speed)
 
@@ -53,7 +55,8 @@ def routes(clock: Clock, supervisor: Supervisor) -> list[Route]:
 
     async def readyz(_: Call) -> Reply:
         late = supervisor.late()
-        return Reply(Ready(not late, late, journal.stuck_here()), 503 if late else 200, {"Retry-After": RETRY_SECONDS} if late else {})
+        ready = Ready(not late, late, journal.stuck_here(), facts_heard())
+        return Reply(ready, 503 if late else 200, {"Retry-After": RETRY_SECONDS} if late else {})
 
     async def problem(call: Call) -> ProblemKind:
         found = openapi.problems().get(call.path["slug"])

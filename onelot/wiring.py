@@ -79,6 +79,10 @@ class City:
     followers: list[Follower] = field(default_factory=list)
     routes: list[Route] = field(default_factory=list)
 
+    def facts_heard(self) -> int:
+        """Up to which fact everybody in this process who answers from memory has heard."""
+        return min(self.registry.position, self.book.position, self.board.marks.fact.position)
+
 
 @contextlib.asynccontextmanager
 async def build(settings: Settings, *, postgres_url: str, redis_url: str, outside: Outside) -> AsyncIterator[City]:

@@ -297,6 +297,18 @@ CREATE FUNCTION parking.refuse_change() RETURNS trigger
     AS $$
 BEGIN RAISE EXCEPTION '% on %: what was published stays', TG_OP, TG_TABLE_NAME; END $$;
 
+CREATE FUNCTION parking.refuse_tariff_change() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+  IF TG_OP = 'UPDATE' AND OLD.effective_to = 'infinity' AND NEW.effective_to < 'infinity'
+     AND (NEW.code, NEW.version, NEW.sha256, NEW.effective_from, NEW.body, NEW.published_at)
+       = (OLD.code, OLD.version, OLD.sha256, OLD.effective_from, OLD.body, OLD.published_at) THEN
+    RETURN NEW;
+  END IF;
+  RAISE EXCEPTION '% on %: what was published stays', TG_OP, TG_TABLE_NAME;
+END $$;
+
 CREATE FUNCTION parking.topup_kept() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -772,7 +784,7 @@ CREATE TRIGGER open_balance AFTER INSERT ON ledger.account REFERENCING NEW TABLE
 
 CREATE TRIGGER immutable BEFORE DELETE OR UPDATE ON parking.bill_version FOR EACH STATEMENT EXECUTE FUNCTION parking.refuse_change();
 
-CREATE TRIGGER immutable BEFORE DELETE OR UPDATE ON parking.tariff FOR EACH STATEMENT EXECUTE FUNCTION parking.refuse_change();
+CREATE TRIGGER immutable BEFORE DELETE OR UPDATE ON parking.tariff FOR EACH ROW EXECUTE FUNCTION parking.refuse_tariff_change();
 
 CREATE TRIGGER kept BEFORE DELETE OR TRUNCATE ON parking.topup FOR EACH STATEMENT EXECUTE FUNCTION parking.topup_kept();
 

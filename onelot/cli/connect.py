@@ -13,7 +13,7 @@ import aiohttp
 import redis.asyncio
 from redis.exceptions import RedisError
 
-from foundation import postgres, seal, sql
+from foundation import journal, postgres, seal, sql
 from foundation.bell import Bell
 from foundation.clock import Clock
 from foundation.postgres import Database
@@ -24,6 +24,7 @@ from onelot.config import Settings
 
 Answer = TypeVar("Answer")
 DOORS = "doors.json"
+HEARD_SECONDS_MAX = 3.0  # Followers look once a second at least; a city that is slower is not waited for.
 load_city = sql.load("foundation").load_city
 count_refused, sum_devices = gateway.queries.count_refused, gateway.queries.sum_devices
 
@@ -96,6 +97,7 @@ async def reach(settings: Settings) -> AsyncIterator[Reached]:
                 raise Failed(_nobody(settings))
             yield Reached(database, seal.Keys(settings.data_dir / "keys.json"), Clock(row["speed"], row["since"]), bell, settings)
             await _ring(client, row["name"])
+            await _heard(database, settings)
     except postgres.AWAY as error:
         raise Failed(f"the city's PostgreSQL does not answer ({type(error).__name__}); is `onelot up` running?") from error
     finally:
@@ -108,6 +110,20 @@ async def _ring(client: "redis.asyncio.Redis | None", city: str) -> None:
     if client is not None:
         with contextlib.suppress(RedisError, OSError):
             await client.publish(f"onelot:{{{city}}}:bell", "fact")
+
+
+async def _heard(database: Database, settings: Settings) -> None:
+    """Wait a moment until the city has heard what the command told: whoever typed it may rely on it with the next word."""
+    async with database.transaction() as tx:
+        position, _ = await journal.newest(tx, "fact")
+    with contextlib.suppress(Failed, aiohttp.ClientError, OSError, ValueError, KeyError, TimeoutError):
+        url = load_doors(settings).http_url + "/readyz"
+        async with asyncio.timeout(HEARD_SECONDS_MAX), aiohttp.ClientSession() as session:
+            while True:
+                async with session.get(url) as answer:
+                    if (await answer.json())["facts_heard"] >= position:
+                        return
+                await asyncio.sleep(0.02)
 
 
 def run(settings: Settings, work: Callable[[Reached], Awaitable[Answer]]) -> Answer:

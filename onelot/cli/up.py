@@ -158,7 +158,7 @@ async def _drain(city: City, supervisor: Supervisor) -> None:
 async def _open(app: web.Application, city: City, supervisor: Supervisor, outside: Outside) -> AsyncIterator[Doors]:
     """Open both doors and say where they are."""
     settings = city.settings
-    routes = [*city.routes, *own_pages.routes(city.clock, supervisor)]
+    routes = [*city.routes, *own_pages.routes(city.clock, supervisor, city.facts_heard)]
     http.mount(app, routes, city.known, secure=door.is_secure(settings.url))
     app.router.add_get("/api/v1/live", live(city.fanout))
     app.on_shutdown.append(partial(_end_sockets, city))

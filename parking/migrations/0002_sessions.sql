@@ -163,5 +163,15 @@ ALTER TABLE parking.tariff ADD CONSTRAINT versions_do_not_overlap
   EXCLUDE USING gist (code WITH =, tstzrange(effective_from, effective_to) WITH &&);
 CREATE FUNCTION parking.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN RAISE EXCEPTION '% on %: what was published stays', TG_OP, TG_TABLE_NAME; END $$;
-CREATE TRIGGER immutable BEFORE UPDATE OR DELETE ON parking.tariff FOR EACH STATEMENT EXECUTE FUNCTION parking.refuse_change();
+-- A published version changes in one way only: an open end is set, once, when its successor is published.
+CREATE FUNCTION parking.refuse_tariff_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF TG_OP = 'UPDATE' AND OLD.effective_to = 'infinity' AND NEW.effective_to < 'infinity'
+     AND (NEW.code, NEW.version, NEW.sha256, NEW.effective_from, NEW.body, NEW.published_at)
+       = (OLD.code, OLD.version, OLD.sha256, OLD.effective_from, OLD.body, OLD.published_at) THEN
+    RETURN NEW;
+  END IF;
+  RAISE EXCEPTION '% on %: what was published stays', TG_OP, TG_TABLE_NAME;
+END $$;
+CREATE TRIGGER immutable BEFORE UPDATE OR DELETE ON parking.tariff FOR EACH ROW EXECUTE FUNCTION parking.refuse_tariff_change();
 CREATE TRIGGER immutable BEFORE UPDATE OR DELETE ON parking.bill_version FOR EACH STATEMENT EXECUTE FUNCTION parking.refuse_change();

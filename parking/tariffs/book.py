@@ -56,6 +56,11 @@ class Book:
         self._position, self._recorded_at = 0, postgres.BEGINNING
         self._memo = functools.lru_cache(REMEMBERED)(self._price)
 
+    @property
+    def position(self) -> int:
+        """Of the newest fact that is taken in."""
+        return self._position
+
     async def load(self) -> None:
         async with self._database.snapshot() as tx:
             self._position, self._recorded_at = await journal.newest(tx, "fact")

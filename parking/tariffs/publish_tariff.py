@@ -25,6 +25,12 @@ def checked(text: str | bytes) -> Tariff:
     return tariff
 
 
+async def _succeed(tx: Transaction, tariff: Tariff, now: datetime) -> None:
+    """An open-ended version ends where this one begins. Not in the past: that would change what has been billed."""
+    if tariff.effective_from >= now:
+        await tx.execute(store.queries.end_open_version, tariff.code, tariff.effective_from)
+
+
 async def publish_tariff(database: Database, text: str, *, now: datetime) -> tuple[Tariff, bool]:
     """Publish; False when this very version is published already. Raises TariffFaults, and Conflict where it differs or overlaps."""
     tariff = checked(text)
@@ -36,6 +42,7 @@ async def publish_tariff(database: Database, text: str, *, now: datetime) -> tup
                 if row["sha256"] == sha256:
                     return False
                 raise Conflict(f"{tariff.code} version {tariff.version} is published with other content; give it a new version")
+        await _succeed(tx, tariff, now)
         until = tariff.effective_to or FOR_EVER
         await tx.execute(store.queries.publish, tariff.code, tariff.version, sha256, tariff.effective_from, until, text, now)
         tx.tell(TariffPublished(code=tariff.code, version=tariff.version, sha256=sha256), at=now)
@@ -45,5 +52,6 @@ async def publish_tariff(database: Database, text: str, *, now: datetime) -> tup
         return tariff, await database.run(work)
     except postgres.ExclusionViolation:
         raise Conflict(
-            f"{tariff.code} version {tariff.version} is in force at the same time as another version; end that one first"
+            f"{tariff.code} version {tariff.version} is in force at the same time as another version; "
+            "let it begin when that one ends, or later than now when that one has no end"
         ) from None

@@ -1,14 +1,17 @@
 -- name: load_tariffs
-SELECT code, version, sha256, body FROM parking.tariff WHERE code = ANY ($1) ORDER BY code, version;
+SELECT code, version, sha256, effective_to, body FROM parking.tariff WHERE code = ANY ($1) ORDER BY code, version;
 
 -- name: versions_of
 SELECT version, sha256, body FROM parking.tariff WHERE code = $1 ORDER BY version;
+
+-- name: end_open_version -- a version without an end ends where its successor begins
+UPDATE parking.tariff SET effective_to = $2 WHERE code = $1 AND effective_to = 'infinity' AND effective_from < $2;
 
 -- name: publish
 INSERT INTO parking.tariff (code, version, sha256, effective_from, effective_to, body, published_at) VALUES ($1, $2, $3, $4, $5, $6, $7);
 
 -- name: all_tariffs
-SELECT code, version, sha256, body FROM parking.tariff ORDER BY code, version;
+SELECT code, version, sha256, effective_to, body FROM parking.tariff ORDER BY code, version;
 
 -- name: sites_with_tariffs
 SELECT id, tariff FROM parking.site;

@@ -1,7 +1,8 @@
 """Published versions of tariffs: immutable, so each is read once a process."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from foundation import sql
 from foundation.postgres import Record, Transaction
@@ -31,8 +32,13 @@ async def load(tx: Transaction, codes: Iterable[str]) -> dict[str, list[Publishe
 
 
 def published_of(rows: Sequence[Record]) -> list[Published]:
-    line = tuple(_read(row["sha256"], row["body"]) for row in rows)
+    line = tuple(_ending(_read(row["sha256"], row["body"]), row["effective_to"]) for row in rows)
     return [Published(tariff, row["sha256"], line) for tariff, row in zip(line, rows, strict=True)]
+
+
+def _ending(tariff: Tariff, until: datetime) -> Tariff:
+    """A version that was published without an end has the one that its successor gave it."""
+    return tariff if tariff.effective_to is not None or until.year == datetime.max.year else replace(tariff, effective_to=until)
 
 
 def _read(sha256: str, body: str) -> Tariff:

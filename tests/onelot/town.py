@@ -90,7 +90,7 @@ class Town:
 
     @property
     def routes(self) -> list[Route]:
-        return [*self.run.city.routes, *own_pages.routes(self.run.city.clock, self.run.supervisor)]
+        return [*self.run.city.routes, *own_pages.routes(self.run.city.clock, self.run.supervisor, self.run.city.facts_heard)]
 
     async def ask(
         self, method: str, path: str, *, who: str = "", body: Any = None, raw: bytes | None = None, query: Any = None, **headers: str

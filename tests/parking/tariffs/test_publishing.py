@@ -72,6 +72,22 @@ async def test_what_differs_or_overlaps_is_refused(connected: Database, what: tu
     assert await told(connected) == 1
 
 
+async def test_a_version_without_an_end_ends_where_its_successor_begins(connected: Database) -> None:
+    await publish(connected, 1, 100, "2026-01-01", None)
+    with pytest.raises(Conflict, match="at the same time"):
+        await publish(connected, 2, 200, "2026-02-01", None)  # It would change what was billed since.
+    assert await publish(connected, 2, 200, "2026-04-01", None)
+
+    site = SiteChanged(site="s", operator="op", type="surface", counted_by="spots", capacity=1, tariff="hourly")
+    await connected.run(lambda tx: sites.save_site(tx, site))
+    book = Book(connected, Clock())
+    await book.load()
+    change = datetime(2026, 3, 31, 16, 0, tzinfo=UTC)
+    for start, total, version in ((change - timedelta(minutes=30), 100, 1), (change, 200, 2)):
+        quoted = book.quote("s", Stay(start, start + timedelta(minutes=60), site="s"))
+        assert quoted is not None and (quoted.price.total, quoted.rule.tariff.version) == (total, version)
+
+
 async def test_versions_follow_one_another_and_a_car_inside_keeps_its_own(connected: Database) -> None:
     await publish(connected, 1, 100, "2026-01-01", "2026-04-01")
     await publish(connected, 2, 200, "2026-04-01", None)
