@@ -17,7 +17,7 @@ from citymap.import_sites import import_sites
 from citymap.model import Bounds
 from foundation import journal, logs, migrate, postgres, seal
 from foundation.clock import Clock
-from foundation.tasks import Supervisor
+from foundation.tasks import Supervisor, settle_memory
 from gateway_mqtt.add_device import add_device
 from gateway_mqtt.ingest import LANES, Ingest
 from gateway_mqtt.listener import Listener
@@ -60,6 +60,7 @@ async def serve(url: str) -> None:
             for lane in range(LANES):
                 supervisor.start(f"lane-{lane}", lambda done, lane=lane: ingest.run_lane(lane, done))  # type: ignore[misc]
             await listener.start()
+            settle_memory()
             sys.stdout.write(json.dumps({"port": listener.port, "devices": cards}) + "\n")
             sys.stdout.flush()
             await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)

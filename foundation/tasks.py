@@ -1,6 +1,7 @@
 """Every loop has an owner that hears it die, and says when its last round ended: that, not its existence, is health."""
 
 import asyncio
+import gc
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -26,6 +27,13 @@ class Loop:
 
     def age(self) -> float:
         return time.monotonic() - self.ended_at
+
+
+def settle_memory() -> None:
+    """After loading: what is here stays, so the collector need not walk through it again and again. Worth a tenth of a busy gateway."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 class LoopDied(Exception):

@@ -1,7 +1,7 @@
 """Bytes of a device to readings, or to a refusal that names the field: pure, so that every byte string can be tried."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Literal, TypeVar
 
@@ -106,12 +106,11 @@ class Refusal:
     detail: str
 
 
-@dataclass(slots=True)
-class Decoded:
+class Decoded(msgspec.Struct):
     """What one message came to: readings to store, and what of it was refused."""
 
-    readings: list[Reading] = field(default_factory=list)
-    refused: list[Refusal] = field(default_factory=list)
+    readings: list[Reading] = []
+    refused: list[Refusal] = []
     status: StatusSaid | None = None
     seq: int | None = None
 
@@ -158,8 +157,7 @@ def decode_message(device: Device, kind: str, payload: bytes, *, world: World, r
         return Decoded(refused=[Refusal("schema", "nested too deeply")])
 
 
-@dataclass(frozen=True, slots=True)
-class _Heard:
+class _Heard(msgspec.Struct, frozen=True, gc=False):
     """The circumstances of one message."""
 
     device: Device
@@ -274,7 +272,7 @@ def _read(decoder: "msgspec.json.Decoder[Said]", payload: bytes) -> Said:
 
 def _identity(heard: _Heard, content: bytes) -> bytes:
     """By which a reading counts once. Keyed: all else of the content stands in the journal, so a plain hash would give the plate away."""
-    return heard.world.keys.token("reading", heard.device.id, content.decode())
+    return heard.world.keys.identity(heard.device.id.encode(), content)
 
 
 def _instant(heard: _Heard, raw: datetime) -> tuple[datetime, bool]:

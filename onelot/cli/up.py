@@ -20,7 +20,7 @@ from citymap.live import live
 from foundation import migrate, seal
 from foundation.clock import Clock
 from foundation.journal import Follower
-from foundation.tasks import Supervisor
+from foundation.tasks import Supervisor, settle_memory
 from onelot import asyncapi, embedded, http, own_pages, processes, wiring
 from onelot.cli.connect import DOORS, Doors, save_doors
 from onelot.cli.errors import Failed
@@ -64,6 +64,7 @@ async def _run(settings: Settings, story: Story | None) -> None:
         with _step(console, "city"):
             run = await stack.enter_async_context(running(settings, servers.postgres_url, servers.redis_url, outside))
         city, doors = run.city, run.doors
+        settle_memory()
         console.print(
             f"[bold]OneLot[/bold] {settings.city}: {doors.http_url}  devices: mqtt://{doors.mqtt_host}:{doors.mqtt_port}  Ctrl-C ends it"
         )

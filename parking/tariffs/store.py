@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import MAXYEAR, datetime
 
 from foundation import sql
 from foundation.postgres import Record, Transaction
@@ -38,7 +38,7 @@ def published_of(rows: Sequence[Record]) -> list[Published]:
 
 def _ending(tariff: Tariff, until: datetime) -> Tariff:
     """A version that was published without an end has the one that its successor gave it."""
-    return tariff if tariff.effective_to is not None or until.year == datetime.max.year else replace(tariff, effective_to=until)
+    return tariff if tariff.effective_to is not None or until.year == MAXYEAR else replace(tariff, effective_to=until)
 
 
 def _read(sha256: str, body: str) -> Tariff:

@@ -15,7 +15,8 @@ async def test_city_is_ready_and_alive(running_city: Town) -> None:
     ready = await running_city.ask("GET", "/readyz")
     alive = await running_city.ask("GET", "/healthz")
 
-    assert (ready.status, ready.body) == (200, {"ready": True, "late": [], "stuck": {}})
+    heard = ready.body.pop("facts_heard")
+    assert (ready.status, ready.body, heard > 0) == (200, {"ready": True, "late": [], "stuck": {}}, True)
     assert (alive.status, alive.body) == (200, {"status": "ok"})
 
 
