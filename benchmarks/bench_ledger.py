@@ -140,7 +140,6 @@ async def _open_town(url: str) -> None:
     await owner.copy_records_to_table("account", schema_name="ledger", records=[*accounts, provider], columns=["id", "kind", "owner"])
     await owner.copy_records_to_table("posting", schema_name="ledger", records=top_ups, columns=columns)
     await owner.execute("VACUUM ANALYZE")
-    await owner.execute("CHECKPOINT")
     await owner.close()
 
 

@@ -29,7 +29,7 @@ async def run(only: str, file: Path | None) -> None:
                 measure = _part(part)
                 if any(name.startswith(only) for name in measure.names):
                     with console.status(f"{part} …"):
-                        rows += [row for row in await measure.rows(servers.owner_url, Path(place)) if row["name"].startswith(only)]
+                        rows += [row for row in await _rows(measure, servers.owner_url, Path(place)) if row["name"].startswith(only)]
         finally:
             await embedded.stop(servers)
     if not rows:
@@ -42,6 +42,15 @@ async def run(only: str, file: Path | None) -> None:
 class _Measure:
     def __init__(self, names: tuple[str, ...], rows: Callable[[str, Path], Awaitable[list[Row]]]) -> None:
         self.names, self.rows = names, rows
+
+
+async def _rows(measure: _Measure, url: str, place: Path) -> list[Row]:
+    """A part that cannot run here says why in its rows and has no value; the others go on."""
+    try:
+        return await measure.rows(url, place)
+    except Exception as error:
+        why = f"cannot run here: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+        return [dict(name=name, value=None, unit="", baseline=None, ratio=None, goal=None, met=None, note=why) for name in measure.names]
 
 
 def _part(name: str) -> _Measure:
