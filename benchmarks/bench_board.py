@@ -1,17 +1,16 @@
 """How fast the map starts, follows and answers, on a made-up city of 1,200 sites and 354,100 spots that is the same every time."""
 
-import contextlib
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 import numpy as np
 
+from benchmarks.databases import own_database
 from citymap import follow, near, snapshot
 from citymap.board import Board
 from citymap.devices import Connection
@@ -40,7 +39,8 @@ async def measure(postgres_url: str, place: Path) -> list[Row]:
     board = made_board()
     measured = [_start_snapshot(board)]
     try:
-        async with _own_database(postgres_url) as url:
+        async with own_database(postgres_url, "board") as url:
+            await migrate.migrate(url)
             measured.append(await _start_postgres(url, board))
     except postgres.Refused as error:
         measured.append(_row("citymap.start_postgres_s", None, "s", None, 1.5, f"cannot run here: {error}"))
@@ -106,20 +106,6 @@ def _start_snapshot(board: Board) -> Row:
         return _row(
             "citymap.start_snapshot_s", round(seconds, 3), "s", None, 0.5, f"{path.stat().st_size / 1e6:.1f} MB, file in the page cache"
         )
-
-
-@contextlib.asynccontextmanager
-async def _own_database(url: str) -> AsyncIterator[str]:
-    own = urlunsplit(urlsplit(url)._replace(path=f"/{DATABASE}"))
-    owner = await postgres.connection(url)
-    try:
-        await owner.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
-        await owner.execute(f"CREATE DATABASE {DATABASE}")
-        await migrate.migrate(own)
-        yield own
-        await owner.execute(f"DROP DATABASE {DATABASE} WITH (FORCE)")
-    finally:
-        await owner.close()
 
 
 async def _start_postgres(url: str, board: Board) -> Row:

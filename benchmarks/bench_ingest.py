@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.databases import own_database
 from benchmarks.rows import Row, cannot, compared, measured
 from foundation import postgres
 
@@ -26,7 +27,6 @@ ROUNDS = 3
 MESSAGES = {20: 40_000, 1: 20_000}
 PACED_RATE, PACED_MESSAGES = 500, 3_000
 PATIENCE_SECONDS = 60.0
-DATABASE = "onelot_bench_ingest"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ async def measure(postgres_url: str, place: Path) -> list[Row]:
     """Messages a second: acknowledged and on disk by us, against handed through by the broker."""
     broker = shutil.which("mosquitto") or shutil.which("/usr/sbin/mosquitto")
     rows: list[Row] = []
-    async with _own_database(postgres_url) as url, _gateway(url) as gateway:
+    async with own_database(postgres_url, "ingest") as url, _gateway(url) as gateway:
         for window in (20, 1):
             name = f"ingest.listener_window{window}_vs_broker"
             ours, theirs = await _in_turns(gateway, broker, window, place)
@@ -133,17 +133,6 @@ async def _cpu_seconds(gateway: Gateway) -> float:
     said = await asyncio.wait_for(gateway.process.stdout.readline(), PATIENCE_SECONDS)
     await gateway.process.wait()
     return float(json.loads(said)["cpu_s"])
-
-
-@contextlib.asynccontextmanager
-async def _own_database(url: str) -> AsyncIterator[str]:
-    owner = await postgres.connection(url)
-    try:
-        await owner.execute(f'CREATE DATABASE "{DATABASE}"')
-        yield url.rpartition("/")[0] + "/" + DATABASE
-    finally:
-        await owner.execute(f'DROP DATABASE IF EXISTS "{DATABASE}" WITH (FORCE)')
-        await owner.close()
 
 
 async def _stored(url: str) -> int:

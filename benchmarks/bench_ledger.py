@@ -11,13 +11,12 @@ import statistics
 import tempfile
 import time
 import uuid
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
+from benchmarks.databases import own_database
 from foundation import ids, migrate, postgres
 from foundation.postgres import Database
 from parking.ledger import model, settle
@@ -43,7 +42,7 @@ NAMES = ("ledger.settle_vs_tpcb", "ledger.p99_vs_tpcb")
 async def measure(postgres_url: str, place: Path) -> list[dict[str, object]]:
     """`postgres_url` is the owner's; both contenders get databases of their own on that server."""
     pgbench = _pgbench()
-    async with _database(postgres_url, "ledger") as ours, _database(postgres_url, "tpcb") as theirs:
+    async with own_database(postgres_url, "ledger") as ours, own_database(postgres_url, "tpcb") as theirs:
         await migrate.migrate(ours)
         await _open_town(ours)
         why = f"no pgbench at {pgbench}" if not pgbench.exists() else await _prepare_tpcb(pgbench, theirs)
@@ -141,19 +140,6 @@ async def _open_town(url: str) -> None:
     await owner.copy_records_to_table("posting", schema_name="ledger", records=top_ups, columns=columns)
     await owner.execute("VACUUM ANALYZE")
     await owner.close()
-
-
-@asynccontextmanager
-async def _database(url: str, what: str) -> AsyncIterator[str]:
-    """A database of one's own, gone afterwards."""
-    name = f"bench_{what}_{uuid.uuid4().hex[:8]}"
-    owner = await postgres.connection(url)
-    try:
-        await owner.execute(f"CREATE DATABASE {name}")
-        yield urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
-    finally:
-        await owner.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-        await owner.close()
 
 
 def _pgbench() -> Path:

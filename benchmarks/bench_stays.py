@@ -1,15 +1,14 @@
 """How many stays a second are folded, priced and settled: one follower, the whole way from readings to postings."""
 
-import contextlib
 import secrets
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit, urlunsplit
 
+from benchmarks.databases import own_database
 from benchmarks.rows import Row
 from foundation import events, ids, journal, migrate, postgres, seal
 from foundation.clock import Clock
@@ -50,7 +49,8 @@ class StoppedClock(Clock):
 
 async def measure(postgres_url: str, place: Path) -> list[Row]:
     """One row. Makes a database of its own on the server and drops it again; `place` holds the keys for as long."""
-    async with _own_database(postgres_url) as url, postgres.connect(url) as database:
+    async with own_database(postgres_url, "stays") as url, postgres.connect(url) as database:
+        await migrate.migrate(url)
         keys = seal.Keys(place / f"bench-{secrets.token_hex(4)}.json")
         await journal.prepare(database)
         await _found(database)
@@ -128,19 +128,3 @@ async def _check(database: Database) -> None:
     """A fast wrong answer is none."""
     async with database.transaction() as tx:
         assert await settle.proof(tx) == []
-
-
-@contextlib.asynccontextmanager
-async def _own_database(postgres_url: str) -> AsyncIterator[str]:
-    name = f"onelot_bench_stays_{secrets.token_hex(4)}"
-    url = urlunsplit(urlsplit(postgres_url)._replace(path=f"/{name}"))
-    owner = await postgres.connection(postgres_url)
-    try:
-        await owner.execute(f"CREATE DATABASE {name}")
-        try:
-            await migrate.migrate(url)
-            yield url
-        finally:
-            await owner.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    finally:
-        await owner.close()

@@ -50,7 +50,8 @@ async def _rows(measure: _Measure, url: str, place: Path) -> list[Row]:
         return await measure.rows(url, place)
     except Exception as error:
         why = f"cannot run here: {type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
-        return [dict(name=name, value=None, unit="", baseline=None, ratio=None, goal=None, met=None, note=why) for name in measure.names]
+        nothing = dict.fromkeys(("value", "baseline", "ratio", "goal", "met"))
+        return [{"name": name, "unit": "", "note": why, **nothing} for name in measure.names]
 
 
 def _part(name: str) -> _Measure:
