@@ -283,10 +283,13 @@ def _instant(heard: _Heard, raw: datetime) -> tuple[datetime, bool]:
         raise Refused("too_old", f"at: {raw.isoformat()} is before every clock")
     if raw.year > heard.received_at.year + 50:  # Also keeps the arithmetic below inside what a datetime holds.
         raise Refused("in_future", f"at: {raw.isoformat()} is ahead of the city's clock")
-    at = raw.astimezone(UTC) + timedelta(seconds=heard.offset_s or 0)
-    if at > heard.received_at + AHEAD_MAX:
+    at = raw.astimezone(UTC)
+    if heard.offset_s:
+        at += timedelta(seconds=heard.offset_s)
+    ahead = at - heard.received_at
+    if ahead > AHEAD_MAX:
         raise Refused("in_future", f"at: {raw.isoformat()} is ahead of the city's clock by more than {AHEAD_MAX}")
-    if at < heard.received_at - AGE_MAX:
+    if -ahead > AGE_MAX:
         raise Refused("too_old", f"at: {raw.isoformat()} is older than {AGE_MAX}")
     return at, False
 

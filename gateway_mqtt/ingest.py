@@ -109,8 +109,7 @@ class Taken(msgspec.Struct, kw_only=True):
     reason: int = SUCCESS
 
 
-@dataclass(frozen=True, slots=True)
-class Last:
+class Last(msgspec.Struct, frozen=True, gc=False):
     """The newest stored word about a spot."""
 
     seen: SpotSeen

@@ -128,11 +128,14 @@ def _act(console: Console, number: int, title: str) -> None:
 
 
 def _bill(bill: Mapping[str, Any]) -> Table:
-    table = Table("from", "to", "what", "", "yuan", box=None, padding=(0, 2))
-    table.columns[4].justify = "right"
+    table = Table(box=None, padding=(0, 2), show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_column(justify="right", no_wrap=True)
     for line in bill["lines"]:
-        table.add_row(_clock(line["from"]), _clock(line["to"]), line["what"]["zh"], line["what"]["en"], _yuan(line["amount"]))
-    table.add_row("", "", "合计", "total", f"[bold]{_yuan(bill['total'])}[/bold]")
+        span = f"{_clock(line['from'])} - {_clock(line['to'])[6:]}"
+        table.add_row(span, f"{line['what']['zh']}\n[dim]{line['what']['en']}[/dim]", _yuan(line["amount"]))
+    table.add_row("", "[bold]合计 total[/bold]", f"[bold]{_yuan(bill['total'])}[/bold]")
     return table
 
 
