@@ -83,7 +83,8 @@ async def test_one_who_reads_along_sees_every_committed_fact_once_in_order_of_co
         assert all(place[earlier[-1]] < place[later[0]] for began, _, later in written.commits if began > ended)
 
 
-async def test_open_transaction_in_another_database_holds_nothing_up(city: Database, second_database: str) -> None:
+async def test_bell_rings_before_the_row_can_be_read(city: Database, second_database: str) -> None:
+    """An open transaction in another database of the cluster holds nothing up."""
     stranger = await postgres.connection(second_database)
     await stranger.execute("BEGIN; CREATE TEMP TABLE t (n int); INSERT INTO t VALUES (1)")
 

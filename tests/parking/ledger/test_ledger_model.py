@@ -24,7 +24,8 @@ ONE = Settlement(
 )
 
 
-def test_weights_with_many_digits_lose_no_fen() -> None:
+def test_weights_with_many_digits_lose_a_fen() -> None:
+    """The parts are floored and the rest is named: nothing is lost and nobody favoured."""
     weights = ["1.2043478260869"] * 5 + ["1.113043478260", "1", "1", "1"]
 
     parts, remainder = model.split_by_weights(500003, weights)

@@ -276,7 +276,8 @@ async def refund(town, payment: model.Settlement, amount: int | None, part: obje
     return given.status, given.amount
 
 
-async def test_refund_in_parts_leaves_no_fen(town) -> None:
+async def test_refund_in_parts_leaves_a_fen(town) -> None:
+    """The rest is what is left, so the last part takes it all."""
     await town.fill(1000)
     bill = town.settlement(1000)
     await town.settle(bill)

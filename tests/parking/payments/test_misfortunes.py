@@ -154,7 +154,8 @@ async def test_a_signed_amount_that_is_no_yuan_text_is_refused(town):
     assert await town.state(topup) == "accepted"
 
 
-async def test_an_old_failure_after_the_success_changes_nothing(town):
+async def test_old_failure_after_success(town):
+    """Bad news about an earlier attempt, heard late and twice, changes nothing."""
     topup = await _accepted(town)
     number = model.number_of(topup)
 
@@ -172,7 +173,8 @@ async def test_an_old_failure_after_the_success_changes_nothing(town):
     assert [tuple(row) for row in times] == [("n1", 2), ("n2", 1), ("n3", 1)]
 
 
-async def test_money_that_arrives_after_the_top_up_was_given_up_is_credited_once(town):
+async def test_paid_after_the_driver_cancelled(town):
+    """Money that arrives after the top-up was given up has a place in the books, once."""
     await town.fault(Fault.DECLINE)
     topup = await town.top_up()
     await town.poll()
@@ -264,7 +266,8 @@ asyncio.run(main())
 """
 
 
-async def test_a_poller_killed_before_it_asks_costs_less_than_a_minute_and_no_second_charge(town, postgres_url):
+async def test_new_worker_under_the_old_name(town, postgres_url):
+    """A lease belongs to one run and ends by time: another takes the payment up within a minute, and the bank charges once."""
     topup = await town.top_up()
     killed = await asyncio.create_subprocess_exec(sys.executable, "-c", DOOMED, postgres_url, stdout=asyncio.subprocess.PIPE)
     assert (await killed.stdout.readline()).split() == [b"leased", model.number_of(topup).encode()]

@@ -17,7 +17,8 @@ SAID = st.sampled_from([State.ACCEPTED, State.PAID, State.FAILED, State.ABSENT, 
     ("text", "fen"),
     [("1.00", 100), ("1", 100), ("0.20", 20), ("0.5", 50), ("0.05", 5), ("100", 10_000), ("99999.99", 9_999_999), ("0", 0)],
 )
-def test_yuan_text_is_read_as_yuan_whatever_its_size(text, fen):
+def test_small_amounts_guessed_to_be_fen(text, fen):
+    """Yuan text is yuan, whatever its size."""
     assert model.fen_from_yuan_text(text) == fen
 
 
