@@ -3,11 +3,9 @@
 import asyncio
 import contextlib
 import itertools
-import uuid
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import msgspec
 import structlog
@@ -16,12 +14,13 @@ from prometheus_client import Counter, Gauge, Histogram
 from foundation import events, postgres, seal
 from foundation.bell import ring_heard
 from foundation.clock import Clock
-from foundation.events import DeviceHeard, Reading, SpotSeen
+from foundation.events import Reading, SpotSeen
 from foundation.postgres import Database, Transaction
 from gateway_mqtt import decode, store
-from gateway_mqtt.decode import Decoded, Device, Refusal, World
+from gateway_mqtt.decode import Decoded, Refusal, World
 from gateway_mqtt.listener import Connection, Listener, Login, Message
 from gateway_mqtt.registry import Registry
+from gateway_mqtt.speakers import DeviceClock, Speaker, Speakers
 
 log = structlog.get_logger()
 
@@ -29,11 +28,8 @@ BATCH_MESSAGES_MAX = 400
 BATCH_BYTES_MAX = 512 * 1024  # Some thousand readings: more would hold up the loop, and make one commit long.
 QUEUE_HIGH, QUEUE_LOW = 8_000, 2_000  # Messages waiting: above, devices are not read; below, they are again.
 QUEUE_BYTES_HIGH, QUEUE_BYTES_LOW = 64 * 1024 * 1024, 16 * 1024 * 1024
-STRANGERS_MAX = 1000  # Between two looks; who comes beyond them will come again.
-STATUSES_KEPT = 8  # By which a status that an earlier connection said already is known.
 LANES = 2  # One batch is decoded while the other is being committed.
 BUSY_MESSAGES, GATHER_SECONDS = 32, 0.003  # Under load the next batch is given a moment to grow: each one costs five round trips.
-HEARD_EVERY = timedelta(seconds=50)  # A device says something each minute; its life is told on about as often.
 RETRY_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0)
 PAYLOAD_KEPT = 4096
 OF_THE_REGISTRY = frozenset({"unknown_spot", "not_your_spot", "unknown_lane"})  # What a newer fact may mend.
@@ -53,48 +49,6 @@ WAITING = Gauge("onelot_gateway_messages_waiting", "Messages waiting for the jou
 COMMIT = Histogram(
     "onelot_gateway_commit_seconds", "From taking a batch to its commit", buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2, 10)
 )
-
-
-@dataclass(slots=True)
-class DeviceClock:
-    """A device's clock as one of its connections shows it: by the smallest received - at of its live statuses, in seconds."""
-
-    connection: uuid.UUID
-    offset: float | None = None
-
-    @property
-    def offset_s(self) -> int | None:
-        """Whole seconds, towards zero: what is left of one is the network's."""
-        return None if self.offset is None else int(self.offset)
-
-
-@dataclass(slots=True)
-class Speaker:
-    """A device as this door knows it: its connection, its clock, what it said last."""
-
-    device: Device
-    clock: DeviceClock
-    connection: uuid.UUID | None = None
-    last_seq: int | None = None
-    top_seq: int = -1
-    breaks: int = 0  # How often the numbering broke: what was seen before one no longer tells what is news.
-    statuses: deque[tuple[datetime, uuid.UUID]] = field(default_factory=lambda: deque(maxlen=STATUSES_KEPT))
-    heard_at: datetime | None = None
-    told_at: datetime | None = None
-    health: dict[str, int] = field(default_factory=dict)
-    saved: tuple[object, ...] = ()  # What of its health is on disk.
-    firmware: str = ""
-
-    def count(self, what: str, number: int = 1) -> None:
-        self.health[what] = self.health.get(what, 0) + number
-
-    def number(self, seq: int) -> None:
-        """Take note of a message's number: whether it follows on the last one, or on the highest after older ones came late."""
-        if self.last_seq is None or seq not in (self.last_seq + 1, self.top_seq + 1):
-            self.breaks += 1
-            if self.last_seq is not None and seq > self.last_seq + 1:
-                self.count("seq_gaps")
-        self.last_seq, self.top_seq = seq, max(self.top_seq, seq)
 
 
 class Taken(msgspec.Struct, kw_only=True):
@@ -120,19 +74,16 @@ class Ingest:
     """The door behind the listener. What a device hears as acknowledged is in PostgreSQL."""
 
     def __init__(self, database: Database, registry: Registry, keys: seal.Keys, clock: Clock, city: str) -> None:
-        self._database, self._registry, self._clock, self._city = database, registry, clock, city
+        self._database, self._registry, self._clock = database, registry, clock
         self._world = World(registry.site_of_spot, registry.owner_of, keys)
         self._lanes: list[deque[Taken]] = [deque() for _ in range(LANES)]
         self._wake = [asyncio.Event() for _ in range(LANES)]
         self._busy = [False] * LANES
-        self._speakers: dict[str, Speaker] = {}
-        self._clocks: dict[int, DeviceClock] = {}  # Of the open connections, by number.
+        self.speakers = Speakers(database, registry, clock, city)
         self._last: dict[str, Last] = {}
         self._pending: dict[str, int] = {}  # News under way by spot.
         self._waiting, self._waiting_bytes = 0, 0
         self._arrived: datetime | None = None
-        self._presence: list[DeviceHeard] = []
-        self._strangers: dict[tuple[str, str], str] = {}
         self._paused = False
         self.listener: Listener | None = None
         self.lanes = LANES
@@ -140,33 +91,19 @@ class Ingest:
     # What the listener calls
 
     def log_in(self, username: str, password: bytes, address: str) -> Login | None:
-        device = self._registry.known(username, password)
-        if device is None:
-            reason = "wrong_password" if username in self._registry.devices else "unknown"
-            if len(self._strangers) < STRANGERS_MAX:
-                self._strangers[username[:64], address] = reason
-            return None
-        return Login(device=device.id, site=device.site, kind=device.kind, topic=f"onelot/1/{self._city}/{device.site}/{device.id}")
+        return self.speakers.log_in(username, password, address)
 
     def opened(self, connection: Connection) -> None:
-        device = self._registry.devices[connection.login.device]
-        clock = self._clocks[connection.number] = DeviceClock(uuid.UUID(int=connection.number))
-        speaker = self._speakers.setdefault(device.id, Speaker(device, clock))
-        speaker.device, speaker.clock, speaker.connection, speaker.heard_at = device, clock, clock.connection, self._clock.city()
-        self._tell_presence(speaker, connected=True)
+        self.speakers.opened(connection)
 
     def closed(self, connection: Connection, *, clean: bool, will: tuple[str, bytes] | None, superseded: bool) -> None:
         """A will speaks only for its connection; what it says is that the device is gone, which is what we know."""
-        clock = self._clocks.pop(connection.number, None)
-        speaker = self._speakers.get(connection.login.device)
-        if speaker is not None and clock is not None and speaker.connection == clock.connection:
-            self._tell_presence(speaker, connected=False)
-            speaker.connection = None
+        self.speakers.closed(connection)
 
     def publish(self, message: Message) -> None:
         number = message.connection.number
         lane = number % LANES
-        self._lanes[lane].append(Taken(message=message, received_at=self._arrival(), clock=self._clocks[number]))
+        self._lanes[lane].append(Taken(message=message, received_at=self._arrival(), clock=self.speakers.clock_of(number)))
         self._waiting += 1
         self._waiting_bytes += len(message.payload)
         if not self._wake[lane].is_set():
@@ -276,7 +213,7 @@ class Ingest:
 
     def _decode_one(self, taken: Taken) -> None:
         """Decode in the order of arrival: what a message teaches of its device holds for the next one."""
-        speaker = self._speakers[taken.message.connection.login.device]
+        speaker = self.speakers[taken.message.connection.login.device]
         decoded = self._decoded(taken)
         self._heard(speaker, taken, decoded)
         if decoded.readings:
@@ -286,7 +223,7 @@ class Ingest:
 
     def _decoded(self, taken: Taken) -> Decoded:
         message, login = taken.message, taken.message.connection.login
-        speaker = self._speakers[login.device]
+        speaker = self.speakers[login.device]
         head, _, kind = message.topic.rpartition("/")
         MESSAGES_OF.get(kind, MESSAGES_OF["other"]).inc()
         if head != login.topic:
@@ -318,19 +255,9 @@ class Ingest:
         """What every message teaches of its device: that it lives, its clock, its numbering."""
         speaker.heard_at = taken.received_at
         if decoded.status is not None:
-            self._learn_clock(speaker, taken, decoded.status)
+            speaker.learn_clock(taken.clock, decoded.status, taken.received_at)
         if decoded.seq is not None:
             speaker.number(decoded.seq)
-
-    def _learn_clock(self, speaker: Speaker, taken: Taken, status: decode.StatusSaid) -> None:
-        clock = taken.clock
-        speaker.firmware = status.firmware[:64] or speaker.firmware
-        if any(at == status.at and connection != clock.connection for at, connection in speaker.statuses):
-            return  # Said by an earlier connection already and sent again: it waited, and says nothing about the clock.
-        speaker.statuses.append((status.at, clock.connection))
-        error = decode.clock_error(status, taken.received_at)
-        if error is not None:
-            clock.offset = error if clock.offset is None else min(clock.offset, error)
 
     def _no_news(self, speaker: Speaker, reading: Reading) -> bool:
         """A repeat of what this device last said of the spot: heard, not stored. Only what is on disk can be repeated, since the
@@ -347,7 +274,7 @@ class Ingest:
 
     async def _commit(self, batch: list[Taken]) -> None:
         """One transaction: readings that are new, refusals, who was heard."""
-        presence, self._presence = self._presence, []
+        presence, self.speakers.presence = self.speakers.presence, []
         told = [store.reading_row(reading) for taken in batch for reading in taken.decoded.readings]
         told += [store.heard_row(heard) for heard in presence]
         refused = [row for taken in batch for row in self._refused_rows(taken)]
@@ -358,7 +285,7 @@ class Ingest:
         try:
             stored = await self._append(told, refused)
         except BaseException:
-            self._presence = presence + self._presence
+            self.speakers.presence = presence + self.speakers.presence
             raise
         self._remember(batch, len(told), stored, refused)
 
@@ -381,7 +308,7 @@ class Ingest:
         for row in refused:
             REFUSED.labels(row.reason).inc()
         for taken in batch:
-            speaker = self._speakers[taken.message.connection.login.device]
+            speaker = self.speakers[taken.message.connection.login.device]
             speaker.count("readings", len(taken.decoded.readings))
             speaker.count("refused", len(taken.decoded.refused))
             for reading in taken.decoded.readings:
@@ -420,93 +347,26 @@ class Ingest:
 
     # Presence and health
 
-    def _tell_presence(self, speaker: Speaker, *, connected: bool) -> None:
-        if speaker.connection is None or speaker.heard_at is None:
-            return
-        speaker.told_at = speaker.heard_at
-        device = speaker.device
-        self._presence.append(
-            DeviceHeard(
-                device=device.id,
-                site=device.site,
-                device_kind=device.kind,
-                spots=device.spots_listed,
-                connection=speaker.connection,
-                connected=connected,
-                at=speaker.heard_at if connected else self._clock.city(),
-            )
-        )
-
     async def keep_presence(self, done: Callable[[], None]) -> None:
         """Tell on, each second, who came, who went and who still speaks; and each five seconds how they do."""
         disconnected = False
         for round_number in itertools.count():
             await asyncio.sleep(1.0 if round_number else 0.05)
             try:
-                self._judge_anew()
-                self._tell_who_speaks()
-                if self._presence:
+                self.speakers.judge_anew(self.listener)
+                self.speakers.tell_who_speaks()
+                if self.speakers.presence:
                     await self._commit([])
                 if not disconnected:
                     await self._database.run(store.disconnect_all)
                     disconnected = True
                 if round_number % 5 == 0:
-                    await self._save_health()
-                    await self._save_strangers()
+                    await self.speakers.save_health()
+                    await self.speakers.save_strangers()
             except (postgres.Refused, *postgres.AWAY) as error:
                 log.warning("presence_waits", error=_words(error))
                 continue
             done()
-
-    def _judge_anew(self) -> None:
-        """Rights are judged now, not as they were at CONNECT: another secret or site ends the connection, other spots and lanes hold."""
-        for name, speaker in self._speakers.items():
-            now = self._registry.devices.get(name)
-            if now is speaker.device:
-                continue
-            before, speaker.device = speaker.device, now or speaker.device
-            if now is None or (now.secret_hash, now.site, now.kind) != (before.secret_hash, before.site, before.kind):
-                connection = self.listener.connection_of(name) if self.listener is not None else None
-                if connection is not None:
-                    connection.close(NOT_AUTHORIZED)
-
-    def _tell_who_speaks(self) -> None:
-        for speaker in self._speakers.values():
-            if speaker.connection and speaker.heard_at and speaker.told_at and speaker.heard_at - speaker.told_at >= HEARD_EVERY:
-                self._tell_presence(speaker, connected=True)
-
-    async def _save_health(self) -> None:
-        rows, counted = [], []
-        for speaker in self._speakers.values():
-            said = (speaker.connection is not None, speaker.heard_at, speaker.clock.offset_s, speaker.firmware)
-            if speaker.heard_at is None or (said == speaker.saved and not speaker.health):
-                continue
-            counts, speaker.health, speaker.saved = speaker.health, {}, said
-            counted.append((speaker, counts))
-            named = [counts.get(name, 0) for name in ("readings", "plates_read", "plates_due", "refused", "seq_gaps", "no_clock")]
-            rows.append((speaker.device.id, *said, *named))
-        if not rows:
-            return
-        try:
-            await self._database.run(lambda tx: store.save_health(tx, sorted(rows)))
-        except BaseException:
-            for speaker, counts in counted:
-                speaker.saved = ()
-                for what, number in counts.items():
-                    speaker.count(what, number)
-            raise
-
-    async def _save_strangers(self) -> None:
-        """Who was added a moment before it knocked, and not heard of yet, is no stranger any more."""
-        known, knocked = self._registry.devices, self._strangers
-        strangers, self._strangers = {who: why for who, why in knocked.items() if why != "unknown" or who[0] not in known}, {}
-        if not strangers:
-            return
-        try:
-            await self._database.run(lambda tx: store.note_unknown(tx, strangers, self._clock.wall()))
-        except BaseException:
-            self._strangers = strangers | self._strangers
-            raise
 
 
 def _token(reading: SpotSeen) -> bytes:

@@ -20,7 +20,7 @@ from foundation.bell import Bell
 from foundation.caller import Caller, Role
 from foundation.errors import Away, Conflict, Invalid, NotFound, TooMany
 from gateway_mqtt import http as gateway_http
-from gateway_mqtt import ingest as ingest_module
+from gateway_mqtt import speakers as speakers_module
 from onelot import forget_old
 from simulators.mqtt_client import ConnectRefused
 from tests.gateway_mqtt.town import CAR, Stranger, at, eventually, passage, spot, town
@@ -40,7 +40,7 @@ async def test_strangers_are_refused_at_connect_and_listed(postgres_url, tmp_pat
         async with here.talking(card) as camera:
             assert await camera.status() == 0
 
-        await here.ingest._save_strangers()
+        await here.ingest.speakers.save_strangers()
         rows = await here.sql("SELECT * FROM gateway.unknown_device")
         found = {row["username"]: (row["reason"], row["address"]) for row in rows}
         assert found == {
@@ -50,20 +50,20 @@ async def test_strangers_are_refused_at_connect_and_listed(postgres_url, tmp_pat
 
 
 async def test_strangers_fill_neither_memory_nor_disk(postgres_url, tmp_path, monkeypatch):
-    monkeypatch.setattr(ingest_module, "STRANGERS_MAX", 50)
+    monkeypatch.setattr(speakers_module, "STRANGERS_MAX", 50)
     async with town(postgres_url, tmp_path) as here:
         for number in range(200):
             assert here.ingest.log_in(f"stranger-{number}", b"x", "10.0.0.1") is None
-        assert len(here.ingest._strangers) == 50
-        await here.ingest._save_strangers()
-        assert here.ingest._strangers == {}
+        assert len(here.ingest.speakers.strangers) == 50
+        await here.ingest.speakers.save_strangers()
+        assert here.ingest.speakers.strangers == {}
 
         await here.sql(
             "INSERT INTO gateway.unknown_device SELECT 'old-' || n, '10.0.0.2', 'unknown', now() - interval '1 day', now() - interval '1 h'"
             " FROM generate_series(1, 2000) n"
         )
         here.ingest.log_in("newest", b"x", "10.0.0.1")
-        await here.ingest._save_strangers()
+        await here.ingest.speakers.save_strangers()
         (row,) = await here.sql(
             "SELECT count(*) AS rows, count(*) FILTER (WHERE username = 'newest') AS newest FROM gateway.unknown_device"
         )
@@ -77,17 +77,17 @@ async def test_strangers_are_not_forgotten_while_postgres_is_away(postgres_url, 
     async with town(postgres_url, tmp_path) as here:
         here.ingest.log_in("nobody", b"x", "10.0.0.1")
         with monkeypatch.context() as patch:
-            patch.setattr(here.ingest._database, "run", away)
+            patch.setattr(here.ingest.speakers._database, "run", away)
             with pytest.raises(ConnectionRefusedError):
-                await here.ingest._save_strangers()
-        assert ("nobody", "10.0.0.1") in here.ingest._strangers
+                await here.ingest.speakers.save_strangers()
+        assert ("nobody", "10.0.0.1") in here.ingest.speakers.strangers
 
 
 async def test_an_adopted_stranger_leaves_the_list(postgres_url, tmp_path):
     async with town(postgres_url, tmp_path) as here:
         await here.add_site("lot-7", ["lot-7-001"])
         here.ingest.log_in("cam-9", b"x", "10.0.0.1")
-        await here.ingest._save_strangers()
+        await here.ingest.speakers.save_strangers()
         card = await here.let_in(await here.add_device("lot-7", "camera", "cam-9"))
         async with here.talking(card) as camera:
             assert await camera.status() == 0

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from foundation import journal
-from gateway_mqtt.ingest import HEARD_EVERY
+from gateway_mqtt.speakers import HEARD_EVERY
 from simulators.mqtt_client import Will
 from tests.gateway_mqtt.town import CAR, at, eventually, spot, text, town
 
@@ -320,7 +320,7 @@ async def test_a_will_says_that_its_connection_ended_and_is_no_status(postgres_u
         found = await history(here, 2)
 
         assert [(one.connected, one.at) for one in found] == [(True, at("10:00:00")), (False, at("10:01:00"))]
-        await here.ingest._save_health()
+        await here.ingest.speakers.save_health()
         (row,) = await here.sql("SELECT offset_s, connected FROM gateway.device_health")
         assert (row["offset_s"], row["connected"]) == (0, False)
         assert await here.refused() == []
@@ -333,8 +333,8 @@ async def test_a_device_that_says_nothing_is_not_said_to_be_heard(postgres_url, 
         async with here.talking(card) as camera:
             await history(here, 1)
             here.clock.set("10:10:01")
-            here.ingest._tell_who_speaks()
-            assert here.ingest._presence == []
+            here.ingest.speakers.tell_who_speaks()
+            assert here.ingest.speakers.presence == []
             await camera.spots(1, spot(ONE, "10:10:01"))
             *_, last = await history(here, 2)
             assert (last.connected, last.at) == (True, at("10:10:01"))
@@ -350,7 +350,7 @@ async def test_the_health_of_a_device_says_what_it_did(postgres_url, tmp_path):
             await camera.spots(4, spot(ONE, "09:59:51"))
             await camera.say("spots", b"rubbish")
             here.clock.set("10:00:30")
-            await here.ingest._save_health()
+            await here.ingest.speakers.save_health()
 
         (row,) = await here.sql("SELECT * FROM gateway.device_health")
         counted = ("readings", "plates_read", "plates_due", "refused", "seq_gaps", "no_clock", "offset_s", "firmware")

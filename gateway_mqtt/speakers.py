@@ -1,0 +1,182 @@
+"""Who is at the door: devices with their connections, clocks and numbering, how they do, and strangers that were not let in."""
+
+import uuid
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from foundation.clock import Clock
+from foundation.events import DeviceHeard
+from foundation.postgres import Database
+from gateway_mqtt import store
+from gateway_mqtt.decode import Device, StatusSaid, clock_error
+from gateway_mqtt.listener import Connection, Listener, Login
+from gateway_mqtt.registry import Registry
+
+STRANGERS_MAX = 1000  # Between two looks; who comes beyond them will come again.
+STATUSES_KEPT = 8  # By which a status that an earlier connection said already is known.
+HEARD_EVERY = timedelta(seconds=50)  # A device says something each minute; its life is told on about as often.
+NOT_AUTHORIZED = 0x87
+
+
+@dataclass(slots=True)
+class DeviceClock:
+    """A device's clock as one of its connections shows it: by the smallest received - at of its live statuses, in seconds."""
+
+    connection: uuid.UUID
+    offset: float | None = None
+
+    @property
+    def offset_s(self) -> int | None:
+        """Whole seconds, towards zero: what is left of one is the network's."""
+        return None if self.offset is None else int(self.offset)
+
+
+@dataclass(slots=True)
+class Speaker:
+    """A device as this door knows it: its connection, its clock, what it said last."""
+
+    device: Device
+    clock: DeviceClock
+    connection: uuid.UUID | None = None
+    last_seq: int | None = None
+    top_seq: int = -1
+    breaks: int = 0  # How often the numbering broke: what was seen before one no longer tells what is news.
+    statuses: deque[tuple[datetime, uuid.UUID]] = field(default_factory=lambda: deque(maxlen=STATUSES_KEPT))
+    heard_at: datetime | None = None
+    told_at: datetime | None = None
+    health: dict[str, int] = field(default_factory=dict)
+    saved: tuple[object, ...] = ()  # What of its health is on disk.
+    firmware: str = ""
+
+    def count(self, what: str, number: int = 1) -> None:
+        self.health[what] = self.health.get(what, 0) + number
+
+    def number(self, seq: int) -> None:
+        """Take note of a message's number: whether it follows on the last one, or on the highest after older ones came late."""
+        if self.last_seq is None or seq not in (self.last_seq + 1, self.top_seq + 1):
+            self.breaks += 1
+            if self.last_seq is not None and seq > self.last_seq + 1:
+                self.count("seq_gaps")
+        self.last_seq, self.top_seq = seq, max(self.top_seq, seq)
+
+    def learn_clock(self, clock: DeviceClock, status: StatusSaid, received_at: datetime) -> None:
+        """What a status teaches of the clock behind its connection. One that an earlier connection said already and that is sent again
+        has waited, and says nothing."""
+        self.firmware = status.firmware[:64] or self.firmware
+        if any(at == status.at and connection != clock.connection for at, connection in self.statuses):
+            return
+        self.statuses.append((status.at, clock.connection))
+        error = clock_error(status, received_at)
+        if error is not None:
+            clock.offset = error if clock.offset is None else min(clock.offset, error)
+
+
+class Speakers:
+    """All devices that this process has heard, and what is to be told of them: `presence` waits for the journal."""
+
+    def __init__(self, database: Database, registry: Registry, clock: Clock, city: str) -> None:
+        self._database, self._registry, self._clock, self._city = database, registry, clock, city
+        self._by_name: dict[str, Speaker] = {}
+        self._clocks: dict[int, DeviceClock] = {}  # Of the open connections, by number.
+        self.presence: list[DeviceHeard] = []
+        self.strangers: dict[tuple[str, str], str] = {}
+
+    def __getitem__(self, device: str) -> Speaker:
+        return self._by_name[device]
+
+    def clock_of(self, connection: int) -> DeviceClock:
+        return self._clocks[connection]
+
+    def log_in(self, username: str, password: bytes, address: str) -> Login | None:
+        device = self._registry.known(username, password)
+        if device is None:
+            reason = "wrong_password" if username in self._registry.devices else "unknown"
+            if len(self.strangers) < STRANGERS_MAX:
+                self.strangers[username[:64], address] = reason
+            return None
+        return Login(device=device.id, site=device.site, kind=device.kind, topic=f"onelot/1/{self._city}/{device.site}/{device.id}")
+
+    def opened(self, connection: Connection) -> None:
+        device = self._registry.devices[connection.login.device]
+        clock = self._clocks[connection.number] = DeviceClock(uuid.UUID(int=connection.number))
+        speaker = self._by_name.setdefault(device.id, Speaker(device, clock))
+        speaker.device, speaker.clock, speaker.connection, speaker.heard_at = device, clock, clock.connection, self._clock.city()
+        self._tell(speaker, connected=True)
+
+    def closed(self, connection: Connection) -> None:
+        """Only the connection that a device has now can say that the device is gone."""
+        clock = self._clocks.pop(connection.number, None)
+        speaker = self._by_name.get(connection.login.device)
+        if speaker is not None and clock is not None and speaker.connection == clock.connection:
+            self._tell(speaker, connected=False)
+            speaker.connection = None
+
+    def _tell(self, speaker: Speaker, *, connected: bool) -> None:
+        if speaker.connection is None or speaker.heard_at is None:
+            return
+        speaker.told_at = speaker.heard_at
+        device = speaker.device
+        self.presence.append(
+            DeviceHeard(
+                device=device.id,
+                site=device.site,
+                device_kind=device.kind,
+                spots=device.spots_listed,
+                connection=speaker.connection,
+                connected=connected,
+                at=speaker.heard_at if connected else self._clock.city(),
+            )
+        )
+
+    def judge_anew(self, listener: Listener | None) -> None:
+        """Rights are judged now, not as they were at CONNECT: another secret or site ends the connection, other spots and lanes hold."""
+        for name, speaker in self._by_name.items():
+            now = self._registry.devices.get(name)
+            if now is speaker.device:
+                continue
+            before, speaker.device = speaker.device, now or speaker.device
+            if now is None or (now.secret_hash, now.site, now.kind) != (before.secret_hash, before.site, before.kind):
+                connection = listener.connection_of(name) if listener is not None else None
+                if connection is not None:
+                    connection.close(NOT_AUTHORIZED)
+
+    def tell_who_speaks(self) -> None:
+        """That those who go on speaking live, about as often as they do."""
+        for speaker in self._by_name.values():
+            if speaker.connection and speaker.heard_at and speaker.told_at and speaker.heard_at - speaker.told_at >= HEARD_EVERY:
+                self._tell(speaker, connected=True)
+
+    async def save_health(self) -> None:
+        """What has changed of how they do; counted again when it could not be saved."""
+        rows, counted = [], []
+        for speaker in self._by_name.values():
+            said = (speaker.connection is not None, speaker.heard_at, speaker.clock.offset_s, speaker.firmware)
+            if speaker.heard_at is None or (said == speaker.saved and not speaker.health):
+                continue
+            counts, speaker.health, speaker.saved = speaker.health, {}, said
+            counted.append((speaker, counts))
+            named = [counts.get(name, 0) for name in ("readings", "plates_read", "plates_due", "refused", "seq_gaps", "no_clock")]
+            rows.append((speaker.device.id, *said, *named))
+        if not rows:
+            return
+        try:
+            await self._database.run(lambda tx: store.save_health(tx, sorted(rows)))
+        except BaseException:
+            for speaker, counts in counted:
+                speaker.saved = ()
+                for what, number in counts.items():
+                    speaker.count(what, number)
+            raise
+
+    async def save_strangers(self) -> None:
+        """Who was added a moment before it knocked, and not heard of yet, is no stranger any more."""
+        known, knocked = self._registry.devices, self.strangers
+        strangers, self.strangers = {who: why for who, why in knocked.items() if why != "unknown" or who[0] not in known}, {}
+        if not strangers:
+            return
+        try:
+            await self._database.run(lambda tx: store.note_unknown(tx, strangers, self._clock.wall()))
+        except BaseException:
+            self.strangers = strangers | self.strangers
+            raise
