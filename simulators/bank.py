@@ -302,9 +302,9 @@ async def _working(app: web.Application) -> AsyncIterator[None]:
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(CALLBACK_TIMEOUT_SECONDS)) as client:
         task = asyncio.create_task(_work(bank, client), name="bank")
         yield
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        while not task.done():  # Once more, should a library have swallowed it.
+            task.cancel()
+            await asyncio.wait({task}, timeout=1.0)
     bank.file.close()
 
 
@@ -318,8 +318,9 @@ async def _work(bank: Bank, client: aiohttp.ClientSession) -> None:
         for callback in due:
             by_order.setdefault((callback["merchant"], callback["number"]), []).append(callback)
         await asyncio.gather(*(_call_back_in_turn(bank, client, callbacks) for callbacks in by_order.values()))
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(bank.work.wait(), _until_next(bank))
+        with contextlib.suppress(TimeoutError):  # Not by `wait_for`: before Python 3.12 it loses a cancellation that meets the event.
+            async with asyncio.timeout(_until_next(bank)):
+                await bank.work.wait()
 
 
 def _until_next(bank: Bank) -> float | None:

@@ -1,6 +1,7 @@
 """The command line beside a running city, its whole life: filled, looked at, backed up, brought back elsewhere, hurt, ended."""
 
 import asyncio
+import contextlib
 import io
 import json
 import os
@@ -324,10 +325,14 @@ def stopped_with_a_database_that_hangs(shell: Shell) -> None:
     """Case shutdown-waits-for-a-lost-waiter: nobody answers, requests wait for connections, and yet it ends."""
     postgres = shell.postgres()
     os.kill(postgres, signal.SIGSTOP)
-    for child in children(postgres):
+    stopped = children(postgres)
+    for child in stopped:
         os.kill(child, signal.SIGSTOP)
 
     status, seconds = shell.end(signal.SIGINT)
+    for child in stopped:  # Stopped ones do not see that their parent is gone.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
 
     assert (status, seconds < SECONDS_MAX) == (0, True), (status, seconds, shell.log.read_text())
     assert not Path(f"/proc/{postgres}").exists()
