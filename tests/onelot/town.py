@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-import socket
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Mapping
@@ -24,6 +23,7 @@ from gateway_mqtt.add_device import add_device
 from onelot import data_directory, own_pages
 from onelot.cli import up
 from onelot.config import Settings
+from onelot.embedded import free_port
 from onelot.outside import Outside, simulated
 from parking.tariffs.publish_tariff import publish_tariff
 from services.identity.grant_role import grant_role
@@ -151,12 +151,6 @@ PATHS = {
     "/api/v1/me/wallet/topups/": ("{topup}", "topup"),
     "/api/v1/operator/devices/": ("{device}", "gate"),
 }
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def lots() -> bytes:

@@ -6,7 +6,6 @@ import json
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import uuid
@@ -18,6 +17,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from onelot.embedded import free_port
 from simulators import one_car, population
 from simulators.one_car import Camera, Driver
 
@@ -86,12 +86,6 @@ class Town:
         out, error = await process.communicate()
         assert process.returncode == 0, error.decode()
         return out.decode()
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 @pytest.fixture

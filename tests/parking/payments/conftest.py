@@ -13,7 +13,7 @@ import aiohttp
 import msgspec
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer, unused_port
+from aiohttp.test_utils import TestServer
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from foundation import http, ids, journal, postgres
@@ -24,6 +24,7 @@ from foundation.http import Call, Reply, Route
 from foundation.postgres import Database, Transaction
 from foundation.seal import Keys
 from foundation.sql import Query
+from onelot.embedded import free_port
 from parking.ledger import settle
 from parking.payments import store
 from parking.payments.http import routes
@@ -142,7 +143,7 @@ class Town:
 @pytest.fixture
 async def town(connected: Database, tmp_path: Path) -> AsyncIterator[Town]:
     merchant_key, bank_key = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
-    ports = unused_port(), unused_port()
+    ports = free_port(), free_port()  # Not of those that the kernel lends to connections meanwhile.
     url, bank_url = (f"http://127.0.0.1:{port}" for port in ports)
     running: list[TestServer] = []
 
