@@ -197,7 +197,7 @@ def _near(board: Board) -> Row:
 
 def _ours(board: Board, lon: float, lat: float) -> Sequence[near.Found]:
     asked = {"radius_m": 1000.0, "limit": 20, "stay_s": 3600}
-    return near.near(board, lon, lat, spot_class=None, arrive=NOW, pricing=near.NoPricing(), **asked)  # type: ignore[arg-type]
+    return near.near(board, lon, lat, spot_class=None, arrive=NOW, pricing=near.NoPricing(), **asked)  # type: ignore[arg-type]  # the fields of each question are named where it is made
 
 
 def _brute(board: Board, lon: float, lat: float) -> Ints:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -116,7 +117,7 @@ async def _follow(database: Database, follower: StaysFollower, readings: Sequenc
     entries = _entries(readings)
     for start in range(0, len(entries), BATCH_MAX):
         batch = entries[start : start + BATCH_MAX]
-        await database.run(lambda tx, batch=batch: follower.apply(tx, batch))  # type: ignore[misc]
+        await database.run(partial(follower.apply, entries=batch))
 
 
 def _entries(told: Sequence[events.Event]) -> list[Entry]:

@@ -9,6 +9,7 @@ import json
 import resource
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 
 import uvloop
@@ -58,7 +59,7 @@ async def serve(url: str) -> None:
             ingest.listener = listener
             supervisor = Supervisor()
             for lane in range(LANES):
-                supervisor.start(f"lane-{lane}", lambda done, lane=lane: ingest.run_lane(lane, done))  # type: ignore[misc]
+                supervisor.start(f"lane-{lane}", partial(ingest.run_lane, lane))
             await listener.start()
             settle_memory()
             sys.stdout.write(json.dumps({"port": listener.port, "devices": cards}) + "\n")

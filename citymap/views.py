@@ -117,7 +117,7 @@ def site_view(board: Board, site: int, labels: Labels, crs: Datum | None) -> Sit
 
 def operator_site_view(board: Board, site: int, labels: Labels, crs: Datum | None) -> OperatorSiteView:
     problems = problems_of(board, site)
-    return OperatorSiteView(problems=problems, **_site_fields(board, site, labels, crs))  # type: ignore[arg-type]
+    return OperatorSiteView(problems=problems, **_site_fields(board, site, labels, crs))  # type: ignore[arg-type]  # as above
 
 
 def problems_of(board: Board, site: int) -> list[str]:

@@ -45,9 +45,9 @@ def document(routes: Sequence[Route], url: str) -> dict[str, Any]:
 
 
 def _operation(route: Route, schemas: dict[Any, Any]) -> dict[str, Any]:
-    answer = {"description": route.summary}
+    answer: dict[str, Any] = {"description": route.summary}
     if route.answer is not None:
-        answer["content"] = {"application/json": {"schema": schemas[route.answer]}}  # type: ignore[assignment]
+        answer["content"] = {"application/json": {"schema": schemas[route.answer]}}
     said: dict[str, Any] = {
         "operationId": _operation_id(route),
         "summary": route.summary,

@@ -192,7 +192,7 @@ def _tariff(root: Mapped) -> Tariff | None:
         return None
     _code(code)
     places = dict(root.node.places())
-    return Tariff(code.raw(), version.whole(least=1), start, windows, end, places=places, **fields)  # type: ignore[arg-type]
+    return Tariff(code.raw(), version.whole(least=1), start, windows, end, places=places, **fields)  # type: ignore[arg-type]  # each was read by its own key
 
 
 def _code(node: Node) -> None:
