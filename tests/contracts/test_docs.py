@@ -94,10 +94,10 @@ def test_page_names_what_there_is(page: Path) -> None:
 def test_page_types_commands_that_there_are(page: Path) -> None:
     """In spans and in fences: `onelot WORD [WORD]`, with a second word where the first is a group, and `make WORD`."""
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    text = page.read_text()
+    text, commands = page.read_text(), main.commands()
     wrong = [f"make {word}" for word in re.findall(r"(?:`|^ *)make ([a-z]+)\b", text, re.MULTILINE) if word not in targets]
     for word, second in re.findall(r"(?:`|^ *|bin/)onelot ([a-z]+)(?: ([a-z]+))?\b", text, re.MULTILINE):
-        command = main.onelot.commands.get(word)
+        command = commands.get(word)
         if command is None or (isinstance(command, click.Group) and second and second not in command.commands):
             wrong.append(f"onelot {word} {second}".strip())
 

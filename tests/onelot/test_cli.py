@@ -2,7 +2,9 @@
 
 import json
 import socket
-from collections.abc import Iterator
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +13,16 @@ import pytest
 
 from onelot import config
 from onelot.cli import main
-from tests.onelot.shell import Shell, typed
+from parking.tariffs import publish_tariff
+from tests.onelot.shell import ROOT, Shell, typed
 from tests.onelot.town import TARIFF, free_port
 
 
-def commands(group: click.Group = main.onelot, *before: str) -> Iterator[tuple[str, ...]]:
-    for name, command in group.commands.items():
+def commands(group: Mapping[str, click.Command], *before: str) -> Iterator[tuple[str, ...]]:
+    for name, command in group.items():
         yield (*before, name)
         if isinstance(command, click.Group):
-            yield from commands(command, *before, name)
+            yield from commands(command.commands, *before, name)
 
 
 @pytest.fixture
@@ -40,7 +43,7 @@ def ended(shell: Shell, *words: str) -> tuple[int, str]:
     return process.wait(30), shell.log.read_text()
 
 
-@pytest.mark.parametrize("words", [(), *commands()], ids=" ".join)
+@pytest.mark.parametrize("words", [(), *commands(main.commands())], ids=" ".join)
 def test_command_helps(words: tuple[str, ...]) -> None:
     said = typed(*words, "--help")
 
@@ -53,7 +56,19 @@ def test_bare_name_shows_what_there_is() -> None:
     said = typed()
 
     assert (said.status, said.error) == (0, "")
-    assert all(f"  {name}" in said.out for name in main.onelot.commands)
+    assert all(f"  {name}" in said.out for name in main.COMMANDS)
+
+
+def test_help_says_of_each_command_what_it_says_of_itself() -> None:
+    assert {name: line for name, (_, line) in main.COMMANDS.items()} == {
+        name: command.get_short_help_str(200) for name, command in main.commands().items()
+    }
+
+
+def test_help_does_not_wait_for_what_a_city_needs() -> None:
+    code = "import sys; from onelot import __main__; print({'numpy', 'asyncpg', 'aiohttp', 'redis', 'shapely'} & set(sys.modules))"
+
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT).stdout.strip() == "set()"
 
 
 def test_version_is_said() -> None:
@@ -302,7 +317,7 @@ def test_fault_of_ours_is_one_sentence_that_asks_for_a_report(monkeypatch, lot: 
     def broken(_: str) -> None:
         raise RuntimeError("wires\ncrossed")
 
-    monkeypatch.setattr(main.publish_tariff, "checked", broken)
+    monkeypatch.setattr(publish_tariff, "checked", broken)
     said = typed("tariff", "check", lot)
 
     assert said.status == 1
