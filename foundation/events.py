@@ -281,6 +281,75 @@ class DebtPaid(Fact, frozen=True, kw_only=True):
         return str(self.session)
 
 
+class Names(msgspec.Struct, frozen=True):
+    """What people read: the same in Chinese and English."""
+
+    zh: str
+    en: str
+
+
+class LicenceIssued(Fact, frozen=True, kw_only=True):
+    """A case ended in a licence; what it says of its holder lies with the services."""
+
+    kind: ClassVar[str] = "licence_issued"
+    licence: uuid.UUID
+    case: uuid.UUID
+    person: uuid.UUID
+    class_code: str
+    valid_from: datetime
+    valid_to: datetime
+
+    @property
+    def key(self) -> str:
+        return str(self.licence)
+
+
+class LicenceRevoked(Fact, frozen=True, kw_only=True):
+    """A licence holds no longer, for a reason that is a code."""
+
+    kind: ClassVar[str] = "licence_revoked"
+    licence: uuid.UUID
+    person: uuid.UUID
+    class_code: str
+    reason: str
+    revoked_at: datetime
+
+    @property
+    def key(self) -> str:
+        return str(self.licence)
+
+
+class PermitGranted(Fact, frozen=True, kw_only=True):
+    """A plate may park in a zone on better terms over `[valid_from, valid_to)`; `names` stand on the bill. It says nothing of the
+    time before it was told: bills of then stay as they were."""
+
+    kind: ClassVar[str] = "permit_granted"
+    permit: uuid.UUID  # The licence that carries it.
+    plate_token: bytes
+    zone: str
+    permit_kind: str  # What a tariff's condition asks for, such as `resident`.
+    names: Names
+    valid_from: datetime
+    valid_to: datetime
+
+    @property
+    def key(self) -> str:
+        return str(self.permit)
+
+
+class PermitEnded(Fact, frozen=True, kw_only=True):
+    """A permit ends before its time; no earlier than this was told."""
+
+    kind: ClassVar[str] = "permit_ended"
+    permit: uuid.UUID
+    plate_token: bytes
+    ended_at: datetime
+
+    @property
+    def key(self) -> str:
+        return str(self.permit)
+
+
 READINGS: tuple[type[Event], ...] = (SpotSeen, VehiclePassed, VehiclesCounted, DeviceHeard)
 FACTS: tuple[type[Fact], ...] = (
     SiteChanged,
@@ -294,6 +363,10 @@ FACTS: tuple[type[Fact], ...] = (
     BillSettled,
     TopUpPaid,
     DebtPaid,
+    LicenceIssued,
+    LicenceRevoked,
+    PermitGranted,
+    PermitEnded,
 )
 _KINDS: dict[str, type[Event]] = {event.kind: event for event in (*READINGS, *FACTS)}
 _DECODERS = {kind: msgspec.json.Decoder(event) for kind, event in _KINDS.items()}
