@@ -1,7 +1,7 @@
 # `make help` lists what there is. Python's own venv and pip are enough; uv, where it is installed, makes `make dev` faster.
 .DEFAULT_GOAL := setup
 .DELETE_ON_ERROR:
-.PHONY: help setup dev demo test check schema bench lock clean
+.PHONY: help setup dev demo test check schema web bench lock clean
 
 PY  ?= python3
 BIN  = .venv/bin
@@ -22,7 +22,7 @@ demo: .venv/.ready-run ## run the reference city with simulated traffic
 	@$(BIN)/onelot demo
 
 test: .venv/.ready-dev ## run the tests
-	$(BIN)/python -m pytest -n 2 tests
+	$(BIN)/python -m pytest -n 2 --dist loadgroup tests
 
 check: .venv/.ready-dev ## format, lint, types, import floors and the contract tests, as CI does
 	$(BIN)/ruff format --check .
@@ -33,6 +33,9 @@ check: .venv/.ready-dev ## format, lint, types, import floors and the contract t
 
 schema: .venv/.ready-dev ## write <package>/schema.sql anew from the migrations
 	$(BIN)/python -m tests.contracts.schema
+
+web: ## build the page into web/dist (needs Node 20 or newer; who only runs a city does not)
+	cd web && npm ci --silent && npm run --silent build
 
 bench: .venv/.ready-dev ## measure, print the table, write bench.json
 	$(BIN)/onelot bench --json bench.json

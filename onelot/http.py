@@ -26,6 +26,8 @@ SECURITY_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "geolocation=(self), camera=(self), microphone=(), payment=(), usb=()",
 }
 REQUESTS = Counter("onelot_http_requests_total", "Requests", ["route", "status"])
 SECONDS = Histogram("onelot_http_seconds", "Time to answer", ["route"], buckets=(0.002, 0.005, 0.01, 0.025, 0.1, 0.5, 2, 10))

@@ -21,7 +21,7 @@ from foundation import migrate, seal
 from foundation.clock import Clock
 from foundation.journal import Follower
 from foundation.tasks import Supervisor, settle_memory
-from onelot import asyncapi, embedded, http, own_pages, processes, wiring
+from onelot import asyncapi, embedded, http, own_pages, page, processes, wiring
 from onelot.cli.connect import DOORS, Doors, save_doors
 from onelot.cli.errors import Failed
 from onelot.config import Settings
@@ -170,6 +170,7 @@ async def _open(app: web.Application, city: City, supervisor: Supervisor, outsid
             raise _taken(MQTT_DOOR, settings.mqtt_host, settings.mqtt_port, error) from None
         devices = asyncapi.document(settings.mqtt_host, city.listener.port, settings.city)
         own_pages.mount_documents(app, routes, devices, url=settings.url)
+        page.mount(app)
         try:
             port = await stack.enter_async_context(http.serve(app, settings.http_host, settings.http_port))
         except OSError as error:

@@ -1,0 +1,56 @@
+"""A browser for the tests of the page, driven as a person would, and a small city for it to look at."""
+
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, async_playwright
+
+from tests import bed
+from tests.onelot.town import Town, opened
+from tests.web.visitor import Visitor, Visitors, peopled
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--font-render-hinting=none"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Two browsers on two cores halve each other: all of these tests go to one worker."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("browser"))
+
+
+@pytest.fixture(scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    if CHROMIUM is None:
+        pytest.skip("no chromium here: apt-get install chromium fonts-noto-cjk")
+    async with async_playwright() as playwright:
+        launched = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield launched
+        await launched.close()
+
+
+@pytest.fixture(scope="session")
+async def city(test_servers: bed.Bed, migrated_template: bed.Database) -> AsyncIterator[Town]:
+    """A few car parks round a square; what a test changes there it changes back, or it hurts nobody."""
+    with tempfile.TemporaryDirectory(prefix="onelot-web-") as folder:
+        async with opened(test_servers, migrated_template, Path(folder)) as town:
+            await peopled(town)
+            yield town
+
+
+@pytest.fixture
+async def visitors(browser: Browser, city: Town) -> AsyncIterator[Visitors]:
+    """`await visitors(lang="en", wide=True)` opens a fresh browser profile; all are closed afterwards."""
+    made = Visitors(browser, city)
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def visitor(visitors: Visitors) -> Visitor:
+    """Somebody with a phone who reads Chinese."""
+    return await visitors()

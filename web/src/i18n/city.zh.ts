@@ -1,0 +1,3 @@
+export const city = {
+  'title': '城市',
+} satisfies Record<string, string>;

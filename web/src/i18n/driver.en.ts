@@ -1,0 +1,27 @@
+import type { driver as zh } from './driver.zh';
+
+export const driver = {
+  'login.title': 'Log in',
+  'login.why': 'Log in to see your cars, bills and wallet. Looking for a bay needs no login.',
+  'login.phone': 'Phone number',
+  'login.phone.hint': '11 digits; we send a code to it',
+  'login.send': 'Send code',
+  'login.code': 'Code',
+  'login.code.hint': 'Sent to {phone}, valid for 5 minutes',
+  'login.enter': 'Log in',
+  'login.again': 'Send again',
+  'login.again.in': 'Send again in {n} s',
+  'login.change': 'Another number',
+  'login.phone.bad': 'This is not a phone number. Enter 11 digits, like 138 0000 0001',
+  'login.code.bad': 'The code is wrong. Look at the newest message',
+  'me.title': 'Me',
+  'me.level': 'Identity level {level}',
+  'me.logout': 'Log out',
+  'me.language': 'Language',
+  'me.type': 'Type size',
+  'me.type.normal': 'Normal',
+  'me.type.large': 'Large',
+  'home.title': 'Free bays nearby',
+  'home.list': 'Open the list',
+  'home.none': 'No car park here fits. Ask for less, or look elsewhere.',
+} satisfies Record<keyof typeof zh, string>;

@@ -1,0 +1,3 @@
+export const operator = {
+  'title': '运营',
+} satisfies Record<string, string>;

@@ -1,0 +1,3 @@
+export const services = {
+  'title': '办事',
+} satisfies Record<string, string>;

@@ -1,0 +1,3 @@
+export const staff = {
+  'title': '收件箱',
+} satisfies Record<string, string>;

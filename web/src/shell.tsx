@@ -1,0 +1,142 @@
+// The frame around every page: who we are, where one can go by one's roles, the language, the theme and the size of type.
+import type { ComponentChildren, ComponentType } from 'preact';
+import { useEffect, useState } from 'preact/hooks';
+import { isCity, isOperator, isStaff, me } from './api/session';
+import { choice, choose } from './choice';
+import { t } from './i18n/shell';
+import { Icon, Mark, type IconName } from './kit/icon';
+import { Toasts, Waiting } from './kit/say';
+import { go, here, match, type PageProps, type Route } from './router';
+
+const TABS: { path: string; icon: IconName; key: 'nav.park' | 'nav.car' | 'nav.services' | 'nav.me'; also: string[] }[] = [
+  { path: '/', icon: 'park', key: 'nav.park', also: ['/sites'] },
+  { path: '/car', icon: 'car', key: 'nav.car', also: ['/bills', '/car'] },
+  { path: '/services', icon: 'services', key: 'nav.services', also: ['/services'] },
+  { path: '/me', icon: 'person', key: 'nav.me', also: ['/me', '/login', '/wallet', '/plates'] },
+];
+
+const isAt = (tab: { path: string; also: string[] }, path: string) => path === tab.path || tab.also.some((one) => path === one || path.startsWith(one + '/'));
+
+/** Pages of those who work here, by role. */
+const work = () => [
+  ...(isOperator.value ? [{ path: '/operator', text: t('nav.operator') }] : []),
+  ...(isCity.value ? [{ path: '/city', text: t('nav.city') }] : []),
+  ...(isStaff.value ? [{ path: '/inbox', text: t('nav.inbox') }] : []),
+];
+
+const current = (yes: boolean) => (yes ? ('page' as const) : undefined);
+
+function Switches() {
+  const large = choice.value.type === 'large', english = choice.value.lang === 'en';
+  return (
+    <>
+      <button type="button" class="linkish" onClick={() => choose({ type: large ? 'normal' : 'large' })}>{large ? t('large.off') : t('large')}</button>
+      <button type="button" class="linkish" lang={english ? 'zh-CN' : 'en'} onClick={() => choose({ lang: english ? 'zh' : 'en' })}>{english ? '中文' : 'English'}</button>
+    </>
+  );
+}
+
+export function Topbar({ children }: { children?: ComponentChildren }) {
+  const path = here.value.path;
+  return (
+    <header class="topbar desk-only">
+      <a class="brand" href="/"><Mark /><span>{t('app.name')}</span> <small>{t('app.city')}</small></a>
+      <nav aria-label={t('nav.main')}>
+        {TABS.filter((tab) => match(tab.path)).map((tab) => <a key={tab.path} href={tab.path} aria-current={current(isAt(tab, path))}>{t(tab.key)}</a>)}
+        {work().filter((one) => match(one.path)).map((one) => <a key={one.path} href={one.path} aria-current={current(path.startsWith(one.path))}>{one.text}</a>)}
+      </nav>
+      <div class="end">
+        <Switches />
+        {children}
+        {me.value === null && <a href="/login">{t('login')}</a>}
+      </div>
+    </header>
+  );
+}
+
+export function Tabbar() {
+  const path = here.value.path;
+  return (
+    <nav class="tabbar phone-only" aria-label={t('nav.main')}>
+      {TABS.filter((tab) => match(tab.path)).map((tab) => (
+        <a key={tab.path} href={tab.path} aria-current={current(isAt(tab, path))}><Icon name={tab.icon} /><span>{t(tab.key)}</span></a>
+      ))}
+    </nav>
+  );
+}
+
+/** The bar of dense pages; an area's own links are its children. */
+export function Deskbar({ children }: { children?: ComponentChildren }) {
+  const path = here.value.path;
+  return (
+    <header class="deskbar">
+      <a class="brand" href="/"><Mark /><span>{t('app.name')}</span></a>
+      <nav aria-label={t('nav.main')}>
+        {work().filter((one) => match(one.path)).map((one) => <a key={one.path} href={one.path} aria-current={current(path.startsWith(one.path))}>{one.text}</a>)}
+      </nav>
+      {children}
+      <div class="end"><Switches /></div>
+    </header>
+  );
+}
+
+function useLoaded(route: Route | undefined): { Page: ComponentType<PageProps> | null; failed: boolean } {
+  const [found, setFound] = useState<{ route: Route; Page: ComponentType<PageProps> | null; failed: boolean } | null>(null);
+  useEffect(() => {
+    if (!route) return;
+    let wanted = true;
+    route.load().then(
+      (module) => wanted && setFound({ route, Page: module.default, failed: false }),
+      () => wanted && setFound({ route, Page: null, failed: true }),
+    );
+    return () => void (wanted = false);
+  }, [route]);
+  return found && found.route === route ? found : { Page: null, failed: false };
+}
+
+const mayIn = (route: Route): boolean => !route.who || (!!me.value && (route.who === 'person' || { operator: isOperator, city: isCity, staff: isStaff }[route.who].value));
+
+export function App() {
+  const { path, query } = here.value;
+  const found = match(path);
+  const known = me.value !== undefined;
+  const refused = !!found && known && !mayIn(found.route);
+  const { Page, failed } = useLoaded(found && !refused ? found.route : undefined);
+  useEffect(() => {
+    if (refused && me.value === null) go(`/login?then=${encodeURIComponent(path + query)}`, { replace: true });
+  }, [refused, path]);
+  useEffect(() => {
+    if (failed && !sessionStorage.getItem('onelot.reloaded')) {
+      sessionStorage.setItem('onelot.reloaded', path); // Our files were replaced under us: once, then say so.
+      location.reload();
+    } else if (Page) sessionStorage.removeItem('onelot.reloaded');
+  }, [failed, Page]);
+  if (!found || refused) return <Framed><Missing /></Framed>;
+  const waiting = !Page || (found.route.who && !known);
+  if (found.route.desk) return <div class="desk"><Skip /><Deskbar />{waiting ? <Waiting /> : <Page params={found.params} query={new URLSearchParams(query)} />}<Toasts /></div>;
+  return (
+    <Framed>
+      {waiting ? (failed ? <p class="wrap">{t('error.chunk')}</p> : <main id="main" class="page"><Waiting /></main>) : <Page params={found.params} query={new URLSearchParams(query)} />}
+    </Framed>
+  );
+}
+
+const Skip = () => <a class="skip" href="#main">{t('skip')}</a>;
+const Framed = ({ children }: { children: ComponentChildren }) => <><Skip /><Topbar />{children}<Tabbar /><Toasts /></>;
+const Missing = () => (
+  <main id="main" class="page"><div class="wrap"><h1>{t('error.notFound')}</h1><p><a href="/">{t('error.notFound.home')}</a></p></div></main>
+);
+
+/** Head of an inner page: on a phone a bar with a way back, on a desk a title. Sets the document's title. */
+export function PageHead({ title, back, children }: { title: string; back?: string; children?: ComponentChildren }) {
+  useEffect(() => {
+    document.title = `${title} · ${t('app.name')}`;
+  }, [title, choice.value.lang]);
+  return (
+    <div class={`appbar inner ${back ? '' : 'flat'}`}>
+      {back && <a class="iconbtn back" href={back} aria-label={t('back')}><Icon name="back" /></a>}
+      <h1>{title}</h1>
+      {children}
+    </div>
+  );
+}
