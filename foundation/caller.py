@@ -2,6 +2,7 @@
 
 import uuid
 from dataclasses import dataclass
+from datetime import datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,7 @@ class Caller:
     session: uuid.UUID
     level: str = "L1"
     roles: tuple[Role, ...] = ()
+    level_at: datetime | None = None  # When the level was last proved; nobody proves L1.
 
     def scopes(self, role: str) -> frozenset[str]:
         return frozenset(held.scope for held in self.roles if held.role == role)

@@ -163,6 +163,59 @@ class TariffPublished(Fact, frozen=True, kw_only=True):
         return self.code
 
 
+class LevelChanged(Fact, frozen=True, kw_only=True):
+    """A person proved who she is, or lost the proof to whoever proved it better; `way` is by what."""
+
+    kind: ClassVar[str] = "level_changed"
+    person: uuid.UUID
+    level: Literal["L1", "L2", "L3"]
+    way: str
+
+    @property
+    def key(self) -> str:
+        return str(self.person)
+
+
+class RoleGranted(Fact, frozen=True, kw_only=True):
+    """A person has a right from `since` to `until`, for ever when there is none; a later grant of the same right replaces the dates."""
+
+    kind: ClassVar[str] = "role_granted"
+    person: uuid.UUID
+    role: str
+    scope: str = ""
+    since: datetime
+    until: datetime | None = None
+
+    @property
+    def key(self) -> str:
+        return str(self.person)
+
+
+class RoleRevoked(Fact, frozen=True, kw_only=True):
+    """A right was taken away."""
+
+    kind: ClassVar[str] = "role_revoked"
+    person: uuid.UUID
+    role: str
+    scope: str = ""
+
+    @property
+    def key(self) -> str:
+        return str(self.person)
+
+
+class LogInEnded(Fact, frozen=True, kw_only=True):
+    """A log-in ended before its time; without a session all of the person's did."""
+
+    kind: ClassVar[str] = "log_in_ended"
+    person: uuid.UUID
+    session: uuid.UUID | None = None
+
+    @property
+    def key(self) -> str:
+        return str(self.person)
+
+
 class PlateProved(Fact, frozen=True, kw_only=True):
     """A person proved to hold a plate, from `since` on; whoever held it before is `taken_from`."""
 
@@ -355,6 +408,10 @@ FACTS: tuple[type[Fact], ...] = (
     SiteChanged,
     DeviceAdded,
     TariffPublished,
+    LevelChanged,
+    RoleGranted,
+    RoleRevoked,
+    LogInEnded,
     PlateProved,
     PlateReleased,
     SessionOpened,

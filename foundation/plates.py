@@ -103,8 +103,3 @@ def _head_length(text: str) -> int:
     if "使" in text and text[:1] not in PROVINCES:
         return 0
     return 3 if text.startswith("WJ") and text[2:3] in PROVINCES else 2
-
-
-def masked_plate(text: str) -> str:
-    """豫A12345 -> 豫A***45: enough for an operator to tell cars apart, too little to follow one."""
-    return text[:2] + "*" * max(len(text) - 4, 1) + text[-2:] if text else ""

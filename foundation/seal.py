@@ -1,4 +1,4 @@
-"""One door for personal data: a keyed token to compare by, and a sealed copy that a month's key opens until it is dropped."""
+"""One door for personal data: a keyed token to compare by, and a sealed copy that a month's or a person's key opens until it is dropped."""
 
 import contextlib
 import fcntl
@@ -19,6 +19,8 @@ KEY_BYTES = 32
 NONCE_BYTES = 12
 _BY_MONTH = b"\x01"
 _LASTING = b"\x02"
+_PERSONAL = b"\x03"
+_WRAPPED = b"\x04"
 
 
 class SealBroken(Exception):
@@ -84,6 +86,17 @@ class Keys:
             raise SealBroken("its month's key was dropped")
         return _decrypt(self._months[month], sealed, 7)
 
+    def new_personal(self, owner: str) -> bytes:
+        """A fresh key of one person, wrapped by the lasting key: what the database keeps of it. Erasing the person is dropping it."""
+        return _encrypt(self._lasting, _WRAPPED + _digest_of(owner), os.urandom(KEY_BYTES).hex())
+
+    def personal(self, owner: str, wrapped: bytes) -> "Personal":
+        """A person's own key, unwrapped. Raises SealBroken for a changed one, or another person's."""
+        head = _WRAPPED + _digest_of(owner)
+        if wrapped[: len(head)] != head:
+            raise SealBroken("this is another person's key")
+        return Personal(bytes.fromhex(_decrypt(self._lasting, wrapped, len(head))), owner)
+
     def drop_months_before(self, at: datetime) -> list[str]:
         """Forget what was sealed before the month of `at`. A process that holds the keys already forgets at its next start."""
         first = at.astimezone(UTC).strftime("%Y%m")
@@ -142,15 +155,39 @@ class Keys:
             os.close(folder)
 
 
-def _encrypt(key: AESGCM, head: bytes, text: str) -> bytes:
+class Personal:
+    """One person's key. Each sealed value is bound to its owner and its place, so that none can be moved to another column or person."""
+
+    def __init__(self, key: bytes, owner: str) -> None:
+        self._key, self._owner = AESGCM(key), owner
+
+    def seal(self, text: str, place: str) -> bytes:
+        """`place` names where it is kept: table and column, or table and row."""
+        return _encrypt(self._key, _PERSONAL, text, self._bound(place))
+
+    def unseal(self, sealed: bytes, place: str) -> str:
+        """Raises SealBroken."""
+        if sealed[:1] != _PERSONAL:
+            raise SealBroken("unknown seal")
+        return _decrypt(self._key, sealed, len(_PERSONAL), self._bound(place))
+
+    def _bound(self, place: str) -> bytes:
+        return framed((self._owner.encode(), place.encode()))
+
+
+def _digest_of(owner: str) -> bytes:
+    return hashlib.blake2b(owner.encode(), digest_size=8).digest()
+
+
+def _encrypt(key: AESGCM, head: bytes, text: str, bound: bytes = b"") -> bytes:
     nonce = os.urandom(NONCE_BYTES)
-    return head + nonce + key.encrypt(nonce, text.encode(), head)
+    return head + nonce + key.encrypt(nonce, text.encode(), head + bound)
 
 
-def _decrypt(key: AESGCM, sealed: bytes, head: int) -> str:
+def _decrypt(key: AESGCM, sealed: bytes, head: int, bound: bytes = b"") -> str:
     nonce, rest = sealed[head : head + NONCE_BYTES], sealed[head + NONCE_BYTES :]
     try:
-        return key.decrypt(nonce, rest, sealed[:head]).decode()
+        return key.decrypt(nonce, rest, sealed[:head] + bound).decode()
     except (InvalidTag, ValueError):  # ValueError: cut off inside the nonce.
         raise SealBroken("the sealed value was changed") from None
 

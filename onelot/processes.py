@@ -49,4 +49,5 @@ def _web(city: City) -> list[tuple[str, Loop, float]]:
         ("citymap.board", city.board.run, 10.0),
         ("citymap.fanout", city.fanout.run, 10.0),
         ("parking.prices", city.book.follow, 10.0),
+        ("identity.revocations", city.known.follow, 10.0),
     ]

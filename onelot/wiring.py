@@ -48,6 +48,8 @@ from parking.tariffs.book import Book
 from services.identity import door
 from services.identity import http as identity_http
 from services.identity import plates as identity_plates
+from services.identity.providers.counter import HttpCounter
+from services.identity.providers.police import HttpPoliceRegister
 from services.identity.providers.sms import HttpSms
 from services.identity.providers.vehicle_registry import HttpVehicleRegistry
 from services.identity.send_messages import Sender
@@ -81,7 +83,7 @@ class City:
 
     def facts_heard(self) -> int:
         """Up to which fact everybody in this process who answers from memory has heard."""
-        return min(self.registry.position, self.book.position, self.board.marks.fact.position)
+        return min(self.registry.position, self.book.position, self.board.marks.fact.position, self.known.position)
 
 
 @contextlib.asynccontextmanager
@@ -99,6 +101,7 @@ async def build(settings: Settings, *, postgres_url: str, redis_url: str, outsid
         city = _assemble(settings, clock, keys, bell, database, web, outside)
         await city.registry.load()
         await city.book.load()
+        await city.known.load()
         await city.board.start()
         yield city
 
@@ -134,7 +137,7 @@ def _assemble(
     bank = SimBank(_bank_settings(settings, outside), web, clock)
     city = City(settings, clock, keys, bell, database, registry, ingest, listener, board, Fanout(board, clock), book, known, sender, bank)
     city.followers = followers(keys, clock)
-    city.routes = _routes(city, HttpVehicleRegistry(web, outside.departments_url, outside.departments_key))
+    city.routes = _routes(city, web, outside)
     return city
 
 
@@ -155,15 +158,25 @@ def _bank_settings(settings: Settings, outside: Outside) -> BankSettings:
     return BankSettings(outside.bank_url, notify, MERCHANT, outside.merchant_key, {BANK_KEY_ID: outside.bank_key.public_key()})
 
 
-def _routes(city: City, registry: HttpVehicleRegistry) -> list[Route]:
+def _routes(city: City, web: aiohttp.ClientSession, outside: Outside) -> list[Route]:
     """Every house's routes; what one needs of another is handed in here."""
     database, keys, clock = city.database, city.keys, city.clock
+    departments = (web, outside.departments_url, outside.departments_key)
     secure = door.is_secure(city.settings.url)
     return [
         *citymap_http.routes(city.board, clock, city.book, _Labels(city.book)),
         *tariffs_http.routes(city.book),
         *identity_http.routes(
-            database, keys, clock, known=city.known, sender=city.sender, registry=registry, dues=_Dues(database), secure=secure
+            database,
+            keys,
+            clock,
+            known=city.known,
+            sender=city.sender,
+            registry=HttpVehicleRegistry(*departments),
+            police=HttpPoliceRegister(*departments),
+            presences={"counter": HttpCounter(*departments)},
+            dues=_Dues(database),
+            secure=secure,
         ),
         *sessions_http.routes(database, keys, city.book, clock),
         *bills_http.routes(database, keys, clock, functools.partial(_token_of_plate, database, keys)),

@@ -22,7 +22,21 @@ CREATE TABLE services.person (
     created_at timestamp with time zone NOT NULL,
     used_at timestamp with time zone,
     locked_at timestamp with time zone,
-    CONSTRAINT person_level_check CHECK ((level = ANY (ARRAY['L1'::text, 'L2'::text, 'L3'::text])))
+    level_at timestamp with time zone,
+    level_way text,
+    id_token bytea,
+    id_sealed bytea,
+    name_sealed bytea,
+    CONSTRAINT person_level_check CHECK ((level = ANY (ARRAY['L1'::text, 'L2'::text, 'L3'::text]))),
+    CONSTRAINT person_proved_whole CHECK ((((id_token IS NULL) = (id_sealed IS NULL)) AND ((id_token IS NULL) = (name_sealed IS NULL))))
+);
+
+CREATE TABLE services.person_key (
+    person uuid NOT NULL,
+    wrapped bytea,
+    made_at timestamp with time zone NOT NULL,
+    dropped_at timestamp with time zone,
+    CONSTRAINT person_key_check CHECK (((wrapped IS NULL) = (dropped_at IS NOT NULL)))
 );
 
 CREATE TABLE services.plate (
@@ -54,7 +68,10 @@ CREATE TABLE services.role (
     scope text NOT NULL,
     granted_at timestamp with time zone NOT NULL,
     revoked_at timestamp with time zone,
+    valid_from timestamp with time zone NOT NULL,
+    valid_to timestamp with time zone,
     CONSTRAINT role_check CHECK (((role = 'admin'::text) = (scope = ''::text))),
+    CONSTRAINT role_check1 CHECK ((valid_to > valid_from)),
     CONSTRAINT role_role_check CHECK ((role = ANY (ARRAY['operator'::text, 'staff'::text, 'admin'::text])))
 );
 
@@ -79,6 +96,12 @@ CREATE TABLE services.wrong_code (
 
 ALTER TABLE ONLY services.one_time_code
     ADD CONSTRAINT one_time_code_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY services.person
+    ADD CONSTRAINT person_id_token_key UNIQUE (id_token);
+
+ALTER TABLE ONLY services.person_key
+    ADD CONSTRAINT person_key_pkey PRIMARY KEY (person);
 
 ALTER TABLE ONLY services.person
     ADD CONSTRAINT person_phone_token_key UNIQUE (phone_token);
@@ -123,6 +146,9 @@ CREATE INDEX session_seen ON services.session USING btree (seen_at);
 CREATE INDEX wrong_code_address ON services.wrong_code USING btree (address_token, at DESC);
 
 CREATE INDEX wrong_code_at ON services.wrong_code USING btree (at);
+
+ALTER TABLE ONLY services.person_key
+    ADD CONSTRAINT person_key_person_fkey FOREIGN KEY (person) REFERENCES services.person(id);
 
 ALTER TABLE ONLY services.plate
     ADD CONSTRAINT plate_person_fkey FOREIGN KEY (person) REFERENCES services.person(id);

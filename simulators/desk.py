@@ -30,5 +30,5 @@ async def body_of(request: web.Request, kind: type[Body]) -> Body:
         raise web.HTTPBadRequest(text=str(error)) from None
 
 
-def answer(body: object) -> web.Response:
-    return web.Response(body=msgspec.json.encode(body), content_type="application/json")
+def answer(body: object, *, status: int = 200) -> web.Response:
+    return web.Response(body=msgspec.json.encode(body), status=status, content_type="application/json")

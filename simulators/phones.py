@@ -17,6 +17,10 @@ TEXTS = {
     "login_code": "【OneLot】验证码 {code}，5 分钟内有效，请勿告诉他人。{code} is your code, valid for 5 minutes.",
     "plate_taken": "【OneLot】车牌 {plate} 已由其车主证实，不再属于您的账户；此前的账单不变。"
     " Plate {plate} was proved by its holder and left your account; earlier bills stay yours.",
+    "identity_taken": "【OneLot】您的实名信息已在窗口核验到另一手机号的账户，本账户不再具有实名等级。如非本人办理，请到窗口申诉。"
+    " Your proved name moved to another account after a check at a counter. If that was not you, ask at a counter.",
+    "identity_wanted": "【OneLot】有人试图用您的姓名和证件号在另一账户实名，未通过。如是您本人换号，请携证件到窗口办理。"
+    " Somebody tried to use your name and number for another account, and was refused. If you changed phones, go to a counter.",
 }
 
 

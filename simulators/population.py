@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from foundation import plates
 
-TEST_AREA = "990000"  # No area of China: nobody real can have such an identity number.
+TEST_AREA = "990"  # Begins no area of China (there is no 99, and no 90 behind the 9 of foreigners): nobody real has such a number.
 _ENTITLED = re.compile(r"\+861380000(\d{4})")
 _MOBILE = re.compile(r"\+861([3-9]\d{9})")
 _ENTITLED_PLATE = re.compile(r"豫AK(\d{4})")
@@ -17,6 +17,11 @@ _SPACE = len(plates.PROVINCES) * len(_LETTERS) * len(_SERIAL) ** 5  # Ordinary p
 _STEP = 12_345_678_913  # Without a common divisor with _SPACE, so that numbers and plates belong to each other one to one.
 _BACK = pow(_STEP, -1, _SPACE)
 _FIRST_MOBILE = 3_000_000_000
+_FIRST_BIRTH = date(1955, 1, 1)
+_BIRTHS, _ORDERS = 17_500, 1_000  # Days on which people were born here, and numbers of one day and area.
+_NUMBERS = 1_000 * _BIRTHS * _ORDERS  # Identity numbers there can be; more than mobile numbers.
+_NUMBER_STEP = 9_876_543_211
+_NUMBER_BACK = pow(_NUMBER_STEP, -1, _NUMBERS)
 
 _FAMILY = "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗"
 _GIVEN = "伟芳娜敏静丽强磊军洋勇艳杰娟涛明超秀霞平刚桂英华玉兰红梅建国志文博雅宁轩子涵雨晨"
@@ -28,6 +33,7 @@ _ZONES = tuple(f"{district}-{number:02d}" for district in ("jinshui", "erqi", "z
 class Home:
     zone: str
     address: str
+    since: date
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +58,27 @@ class Person:
 
 def person_of(phone: str) -> Person:
     """Who bears this number (E.164). Whoever has +861380000NNNN lives in a zone and owns a small blue car."""
-    dice = _dice("person", phone)
-    born = date(1955, 1, 1) + timedelta(days=dice % 17_500)
     plate = _plate_of(phone)
     return Person(
-        name=_name(dice),
-        id_no=id_no(TEST_AREA, born, dice // 17_500 % 1000),
+        name=_name(_dice("person", phone)),
+        id_no=_number_of(phone),
         home=_home(phone),
         plates=(vehicle_of(plate),) if plate else (),
     )
+
+
+def person_of_number(number: str) -> Person | None:
+    """Who bears this identity number; nobody when no mobile number of the population belongs to it."""
+    if len(number) != 18 or not (number[:17].isascii() and number[:17].isdigit()) or not number.startswith(TEST_AREA):
+        return None
+    try:
+        born = date(int(number[6:10]), int(number[10:12]), int(number[12:14]))
+    except ValueError:
+        return None
+    day = (born - _FIRST_BIRTH).days
+    place = (int(number[3:6]) * _BIRTHS + day) * _ORDERS + int(number[14:17])
+    phone = f"+861{place * _NUMBER_BACK % _NUMBERS + _FIRST_MOBILE}"
+    return person_of(phone) if 0 <= day < _BIRTHS and _MOBILE.fullmatch(phone) and _number_of(phone) == number else None
 
 
 def vehicle_of(plate: str) -> Vehicle:
@@ -84,6 +102,15 @@ def id_no(area: str, born: date, order: int) -> str:
     return body + "10X98765432"[total % 11]
 
 
+def _number_of(phone: str) -> str:
+    """Mobile numbers and identity numbers belong to each other one to one; who has another phone is in no register."""
+    mobile = _MOBILE.fullmatch(phone)
+    place = (int(mobile[1]) - _FIRST_MOBILE) * _NUMBER_STEP % _NUMBERS if mobile else _dice("number", phone) % _NUMBERS
+    rest, order = divmod(place, _ORDERS)
+    area, day = divmod(rest, _BIRTHS)
+    return id_no(f"{TEST_AREA}{area:03d}", _FIRST_BIRTH + timedelta(days=day), order)
+
+
 def _home(phone: str) -> Home | None:
     """Three in ten who are not among the entitled live outside of the city, and housing knows that there is none."""
     dice = _dice("home", phone)
@@ -93,7 +120,8 @@ def _home(phone: str) -> Home | None:
     address = (
         f"{_STREETS[dice // 10 % len(_STREETS)]}{dice // 100 % 200 + 1}号院{dice // 20_000 % 30 + 1}号楼{dice // 600_000 % 900 + 101}室"
     )
-    return Home(_ZONES[dice // 7 % len(_ZONES)], address)
+    since = date(2015, 1, 1) + timedelta(days=dice // 90_000 % 3650)
+    return Home(_ZONES[dice // 7 % len(_ZONES)], address, since)
 
 
 def _plate_of(phone: str) -> str:

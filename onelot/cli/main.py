@@ -21,6 +21,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {  # Name -> file: function, and the l
     "bench": ("upkeep:bench_command", "Measure against peers in the same run, and print the table."),
     "outbox": ("outside:outbox", "Messages that the simulated phone provider holds for a number."),
     "registry": ("outside:registry", "What the simulated registers know of a plate or of a number."),
+    "counter": ("outside:counter", "A clerk at a simulated counter sees whoever holds this phone, and gives her a code for half an hour."),
     "department": ("outside:department", "Turn a simulated department's fault knob."),
 }
 

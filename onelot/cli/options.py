@@ -7,8 +7,9 @@ from typing import Any
 import click
 import msgspec
 
+from foundation.clock import CITY_ZONE
 from onelot import config
-from onelot.config import Settings
+from onelot.config import Misused, Settings
 
 FLAGS: list[Callable[[Any], Any]] = [
     click.option("--http-port", type=int, help="Port of the web door (8080)."),
@@ -42,3 +43,13 @@ debugged = click.option("--debug", is_flag=True, default=None, help="Tracebacks.
 def say(answer: object, lines: list[str], *, as_json: bool) -> None:
     """The answer as JSON, or as lines for people."""
     click.echo(msgspec.json.encode(answer).decode() if as_json else "\n".join(lines))
+
+
+def instant(text: str) -> Any:  # a datetime
+    """City time unless an offset is said. Raises Misused."""
+    from_text = click.DateTime(["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M%z"])
+    try:
+        found = from_text.convert(text, None, None)
+    except click.BadParameter:
+        raise Misused(f"{text} is no time; write 2026-03-02T09:00") from None
+    return found if found.tzinfo else found.replace(tzinfo=CITY_ZONE)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from foundation import plates, seal
+from foundation import masks, seal
 from foundation.clock import Clock, rfc3339, whole_seconds
 from foundation.errors import NotFound
 from foundation.http import Call, Instant, Page, Paged, Reply, Route, Who, once, page_of, place_of
@@ -88,7 +88,7 @@ class _Teller:
     def _view(self, row: Record, payments: list[PaymentView], masked: bool) -> BillView:
         plate = self._plate(row["plate_sealed"])
         return BillView(
-            row["id"], row["session"], row["site"], plates.masked_plate(plate) if masked else plate,
+            row["id"], row["session"], row["site"], masks.masked_plate(plate) if masked else plate,
             rfc3339(whole_seconds(row["entered_at"])), rfc3339(whole_seconds(row["left_at"])), money(row["total"]),
             money(row["paid"]), row["state"],
             TariffName(row["tariff"], row["tariff_version"], row["tariff_sha256"]), _lines.decode(row["lines"]), payments,

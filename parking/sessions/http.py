@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from foundation import plates, seal
+from foundation import masks, seal
 from foundation.clock import Clock, rfc3339, whole_seconds
 from foundation.http import Call, Instant, Page, Paged, Route, Who, page_of, place_of
 from foundation.money import Money, money
@@ -56,7 +56,7 @@ class _Teller:
     def view(self, row: Record, *, masked: bool = False) -> SessionView:
         plate = fold_stays.text_of(row["plate_sealed"], self._keys) if row["plate_sealed"] else None
         left_at = row["left_at"] and rfc3339(whole_seconds(row["left_at"]))
-        shown = plate and (plates.masked_plate(plate) if masked else plate)
+        shown = plate and (masks.masked_plate(plate) if masked else plate)
         return SessionView(
             row["id"], row["site"], row["spot"] or None, shown or None, rfc3339(whole_seconds(row["entered_at"])), left_at,
             row["state"], row["certainty"], row["why"], self._fee(row), row["bill"] if row["state"] == "closed" else None,

@@ -4,11 +4,13 @@ import unicodedata
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Literal
 
 import msgspec
 
-from foundation import clock, http, money, plates
+from foundation import clock, http, id_numbers, masks, money, plates
+from foundation.caller import Caller
 from foundation.clock import Clock
 from foundation.errors import NotFound, invalid
 from foundation.http import Call, Page, Paged, Reply, Route, Who
@@ -16,12 +18,13 @@ from foundation.money import Money
 from foundation.postgres import Database, Transaction
 from foundation.seal import Keys
 from services.identity import door, model, store
-from services.identity.end_session import end_session
+from services.identity.end_session import end_other_sessions, end_session
 from services.identity.log_in import LoggedIn, ask_code, log_in
-from services.identity.model import Dues, Limits, OwnedPlate, Person, VehicleRegistry
+from services.identity.model import Dues, Identity, Limits, OwnedPlate, Person, PoliceRegister, Presence, VehicleRegistry
 from services.identity.people import person_of
 from services.identity.plates import add_plate, plates_of, remove_plate, tokens_of
 from services.identity.prove_plate import prove_plate
+from services.identity.raise_level import Raising, raise_by_presence, raise_by_registry
 from services.identity.send_messages import Sender
 from services.identity.who_is import Known
 
@@ -50,11 +53,30 @@ class RoleView(msgspec.Struct, frozen=True):
     scope: str
 
 
-class PersonView(msgspec.Struct, frozen=True):
+class PersonView(msgspec.Struct, frozen=True, omit_defaults=True):
+    """`name` and `id_no` are masked; they and `level_at` are there once they were proved."""
+
     id: uuid.UUID
     phone: str
     level: str
     roles: tuple[RoleView, ...]
+    level_at: str | msgspec.UnsetType = msgspec.UNSET
+    name: str | msgspec.UnsetType = msgspec.UNSET
+    id_no: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class RaiseLevel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`registry` goes to L2 and takes name and number; `counter` goes to L3 and takes the clerk's code."""
+
+    to: Literal["L2", "L3"]
+    way: Literal["registry", "counter"]
+    name: str | msgspec.UnsetType = msgspec.UNSET
+    id_no: str | msgspec.UnsetType = msgspec.UNSET
+    code: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class Ended(msgspec.Struct, frozen=True):
+    ended: int
 
 
 class LoggedInView(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -105,12 +127,15 @@ def routes(
     known: Known,
     sender: Sender,
     registry: VehicleRegistry,
+    police: PoliceRegister,
+    presences: dict[str, Presence],
     dues: Dues,
     secure: bool,
     limits: Limits | None = None,
 ) -> list[Route]:
     """`secure`: the public URL is https, so that cookies are too."""
-    answers = Answers(database, keys, clock, known, sender, registry, dues, secure, limits or Limits())
+    raising = Raising(database, keys, known, sender, police, presences)
+    answers = Answers(database, keys, clock, known, sender, registry, raising, dues, secure, limits or Limits())
     return [*_log_in_routes(answers), *_plate_routes(answers)]
 
 
@@ -120,8 +145,10 @@ def _log_in_routes(answers: "Answers") -> list[Route]:
         Route("POST", "/api/v1/auth/codes", answers.post_code, "Send a one-time code", body=CodeRequest, answer=CodeSent, status=202),
         Route("POST", sessions, answers.post_session, "Log in with the code", body=LogIn, answer=LoggedInView, status=201),
         Route("GET", sessions, answers.get_sessions, "One's own log-ins", Who.PERSON, query=Paged, answer=Page[LogInView]),
+        Route("DELETE", sessions, answers.delete_sessions, "End all one's other log-ins", Who.PERSON, answer=Ended),
         Route("DELETE", sessions + "/{id}", answers.delete_session, "End a log-in, `current` or another", Who.PERSON, status=204),
         Route("GET", "/api/v1/me", answers.get_me, "Who is logged in", Who.PERSON, answer=PersonView),
+        Route("POST", "/api/v1/me/level", answers.post_level, "Prove who one is", Who.PERSON, body=RaiseLevel, answer=PersonView),
     ]
 
 
@@ -143,6 +170,7 @@ class Answers:
     known: Known
     sender: Sender
     registry: VehicleRegistry
+    raising: Raising
     dues: Dues
     secure: bool
     limits: Limits
@@ -174,7 +202,11 @@ class Answers:
         credential = door.credential_of(call.headers, secure=self.secure)
         former = await self.known.who_is(credential.token, fresh=True) if credential and credential.from_page else None
         if former is not None:
-            await end_session(self.database, self.known, person=former.person, session=former.session, now=self.clock.wall())
+            await self._end(former.person, former.session)
+
+    async def _end(self, person: uuid.UUID, session: uuid.UUID) -> None:
+        wall, city = self.clock.wall(), self.clock.city()
+        await end_session(self.database, self.known, person=person, session=session, now=wall, city=city)
 
     def _with_cookie(self, found: LoggedIn) -> Mapping[str, str]:
         seconds = int(model.SESSION_ABSOLUTE.total_seconds())
@@ -199,9 +231,30 @@ class Answers:
     async def delete_session(self, call: Call) -> Reply:
         current = call.path["id"] == "current"
         session = call.me.session if current else _id_of(call.path["id"])
-        await end_session(self.database, self.known, person=call.me.person, session=session, now=self.clock.wall())
+        await self._end(call.me.person, session)
         gone = {"Set-Cookie": door.no_cookie(secure=self.secure)} if session == call.me.session else {}
         return Reply(None, 204, {**NO_STORE, **gone})
+
+    async def delete_sessions(self, call: Call) -> Reply:
+        me, wall, city = call.me, self.clock.wall(), self.clock.city()
+        ended = await end_other_sessions(self.database, self.known, person=me.person, current=me.session, now=wall, city=city)
+        return Reply(Ended(ended), headers=NO_STORE)
+
+    async def post_level(self, call: Call) -> Reply:
+        body, wall, city = call.body, self.clock.wall(), self.clock.city()
+        if (body.to, body.way) == ("L2", "registry"):
+            said = _identity_of(body, self.clock.city())
+            await raise_by_registry(self.raising, call.me, said, wall=wall, city=city)
+        elif (body.to, body.way) == ("L3", "counter"):
+            await raise_by_presence(self.raising, call.me, body.way, _said(body.code, "code"), wall=wall, city=city)
+        else:
+            raise invalid("/way", "way", "name and number at the registry prove L2, a counter proves L3")
+        return Reply(_person_view(await person_of(self.database, self.keys, await self._as_raised(call))), headers=NO_STORE)
+
+    async def _as_raised(self, call: Call) -> Caller:
+        """Who asks, looked up again: a log-in that was unsure has her rights back, too."""
+        credential = door.credential_of(call.headers, secure=self.secure)
+        return (await self.known.who_is(credential.token, fresh=True) if credential else None) or call.me
 
     async def get_me(self, call: Call) -> Reply:
         return Reply(_person_view(await person_of(self.database, self.keys, call.me)), headers=NO_STORE)
@@ -251,7 +304,10 @@ def _logged_in_view(found: LoggedIn, *, page: bool) -> LoggedInView:
 
 def _person_view(person: Person) -> PersonView:
     roles = tuple(RoleView(role.role, role.scope) for role in person.roles)
-    return PersonView(person.id, model.masked_phone(person.phone), person.level, roles)
+    proved = clock.rfc3339(person.level_at) if person.level_at else msgspec.UNSET
+    name = masks.masked_name(person.identity.name) if person.identity else msgspec.UNSET
+    number = masks.masked_id_no(person.identity.id_no) if person.identity else msgspec.UNSET
+    return PersonView(person.id, masks.masked_phone(person.phone), person.level, roles, proved, name, number)
 
 
 def _plate_view(plate: OwnedPlate, due: int | None = None) -> PlateView:
@@ -264,6 +320,25 @@ def _phone_of(text: str) -> str:
     if phone is None:
         raise invalid("/phone", "phone_format", "this is not a phone number; write it like +8613800000001")
     return phone
+
+
+def _said(value: str | msgspec.UnsetType, field: str) -> str:
+    """A field that this way up cannot do without."""
+    if isinstance(value, msgspec.UnsetType) or not value.strip():
+        raise invalid(f"/{field}", "missing", f"this way needs {field}")
+    return value
+
+
+def _identity_of(body: RaiseLevel, now: datetime) -> Identity:
+    """Name and number in their normal forms; a number that nobody can bear costs no try."""
+    name = unicodedata.normalize("NFC", _said(body.name, "name")).strip()
+    if len(name) > model.NAME_MAX or not name.isprintable():
+        raise invalid("/name", "name", f"a name has at most {model.NAME_MAX} characters, all of them visible")
+    number = id_numbers.normal_id_no(_said(body.id_no, "id_no"))
+    fault = id_numbers.id_no_fault(number, clock.local(now).date())
+    if fault is not None:
+        raise invalid("/id_no", fault, id_numbers.FAULTS[fault])
+    return Identity(name, number)
 
 
 def _nickname_of(text: str | None) -> str | None:

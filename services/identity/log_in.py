@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from foundation import ids
+from foundation.caller import Role
 from foundation.errors import Away, NotAllowed, TooMany, invalid
 from foundation.postgres import Database, Record, Transaction
 from foundation.seal import Keys
@@ -122,7 +123,7 @@ async def _open_session(tx: Transaction, keys: Keys, phone: str, address: str, u
     assert row is not None, "made a moment ago in this transaction"
     if row["locked_at"] is not None:
         raise NotAllowed("this account is locked; ask at the counter")
-    roles = await store.roles_of(tx, person_id)
+    roles = tuple(grant.role for grant in await store.grants_of(tx, person_id) if grant.holds_at(now))
     unsure = model.is_unsure(row["used_at"], row["level"], roles, now)
     session, token, expires_at = ids.new_id(), model.new_token(), now + model.SESSION_ABSOLUTE
     await store.open_session(
@@ -137,8 +138,16 @@ async def _open_session(tx: Transaction, keys: Keys, phone: str, address: str, u
         address=model.coarse_address(address),
     )
     await store.use_person(tx, person_id, now)
-    person = Person(person_id, phone, "L1" if unsure else row["level"], () if unsure else roles)
-    return LoggedIn(session, token, expires_at, person)
+    return LoggedIn(session, token, expires_at, await _as_known(tx, keys, person_id, phone, row, roles, unsure=unsure, now=now))
+
+
+async def _as_known(
+    tx: Transaction, keys: Keys, person: uuid.UUID, phone: str, row: Record, roles: tuple[Role, ...], *, unsure: bool, now: datetime
+) -> Person:
+    if unsure:
+        return Person(person, phone, "L1", ())
+    level = model.level_of(row["level"], row["level_at"], now)
+    return Person(person, phone, level, roles, row["level_at"], await people.identity_of(tx, keys, person))
 
 
 def _address_token(keys: Keys, address: str) -> bytes:

@@ -16,6 +16,11 @@ from foundation.plates import Plate
 from foundation.seal import Keys
 
 Level = Literal["L1", "L2", "L3"]
+LEVELS: tuple[str, ...] = ("L1", "L2", "L3")
+Factor = Literal["person", "card", "face", "bank_card"]  # What a way of presence looked at.
+Template = Literal["login_code", "plate_taken", "identity_taken", "identity_wanted"]
+
+LEVEL_LIVES = timedelta(days=2 * 365)  # An L3 that was proved longer ago counts as L2: faces, cards and holders of phones change.
 
 CODE_EXPIRES = timedelta(minutes=5)
 CODE_TRIES_MAX = 5
@@ -26,6 +31,7 @@ UNSURE_AFTER = timedelta(days=90)  # Carriers hand numbers out again; a code alo
 PROOF_TRIES_MAX = 5  # A city day.
 PLATES_MAX = 20  # A person.
 NICKNAME_MAX = 40
+NAME_MAX = 60  # Names of minorities with their dots, and of foreigners.
 
 _FULL_NUMBER = re.compile(r"\+[1-9][0-9]{6,14}")  # E.164
 _CHINA_MOBILE = re.compile(r"1[3-9][0-9]{9}")
@@ -57,7 +63,7 @@ class Message:
 
     id: uuid.UUID
     phone: str = field(repr=False)
-    template: Literal["login_code", "plate_taken"]
+    template: Template
     values: Mapping[str, str] = field(repr=False)
 
 
@@ -77,6 +83,36 @@ class Papers:
 class VehicleRegistry(Protocol):
     async def check(self, plate: Plate, vin_last6: str) -> Papers:
         """Raises errors.RegistryAway when there is no answer, or one about another vehicle."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A name and an identity number in its normal form."""
+
+    name: str = field(repr=False)
+    id_no: str = field(repr=False)
+
+
+class PoliceRegister(Protocol):
+    async def check(self, name: str, id_no: str) -> bool:
+        """Whether they are one person's. Raises errors.RegistryAway when there is no answer, or one about somebody else."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Whom a way of presence saw, and by what; pictures stay where they were taken."""
+
+    identity: Identity
+    factors: frozenset[Factor]
+
+
+class Presence(Protocol):
+    """A way to L3: a counter; a bank card or a face would be others. `field` is where its proof stands in the request."""
+
+    field: str
+
+    async def check(self, phone: str, proof: str) -> Seen | None:
+        """Whom it saw with this phone; None for a proof that is not good. Raises errors.RegistryAway."""
 
 
 class Dues(Protocol):
@@ -105,7 +141,8 @@ class KnownSession:
     ended: bool
     unsure: bool
     level: Level
-    roles: tuple[Role, ...]
+    level_at: datetime | None
+    grants: tuple["Grant", ...]
 
     def caller(self, now: datetime) -> Caller | None:
         """Who this is, judged now; nobody when the log-in ended, was idle too long or is too old.
@@ -116,15 +153,32 @@ class KnownSession:
             return None
         if self.unsure:
             return Caller(self.person, self.id, "L1")
-        return Caller(self.person, self.id, self.level, self.roles)
+        roles = tuple(grant.role for grant in self.grants if grant.holds_at(now))
+        return Caller(self.person, self.id, level_of(self.level, self.level_at, now), roles, self.level_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A right with its dates, which are compared at use."""
+
+    role: Role
+    since: datetime
+    until: datetime | None = None
+
+    def holds_at(self, now: datetime) -> bool:
+        return self.since <= now and (self.until is None or now < self.until)
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
+    """Who somebody is to herself: name and number are there once she has proved them, and this log-in is surely hers."""
+
     id: uuid.UUID
     phone: str = field(repr=False)
     level: Level
     roles: tuple[Role, ...]
+    level_at: datetime | None = None
+    identity: Identity | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,17 +211,30 @@ def normal_phone(text: str) -> str | None:
     return bare
 
 
-def masked_phone(phone: str) -> str:
-    """`+86138****0001`: the four figures before the last four are nobody's business."""
-    return f"{phone[:-8]}****{phone[-4:]}"
-
-
 def phone_token(keys: Keys, phone: str) -> bytes:
     return keys.token("phone", phone)
 
 
+def id_token(keys: Keys, id_no: str) -> bytes:
+    """The blind index of an identity number in its normal form."""
+    return keys.token("id_no", id_no)
+
+
 def plate_token(keys: Keys, plate: Plate) -> bytes:
     return keys.token("plate", *plate.key)
+
+
+# Levels
+
+
+def level_of(level: Level, proved_at: datetime | None, now: datetime) -> Level:
+    """What a level is worth by now."""
+    return "L2" if level == "L3" and proved_at is not None and now - proved_at > LEVEL_LIVES else level
+
+
+def are_enough(factors: frozenset[Factor]) -> bool:
+    """A face is never the only thing looked at: it may come beside a card or a clerk, not alone."""
+    return bool(factors - {"face"})
 
 
 # Codes

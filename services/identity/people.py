@@ -9,8 +9,11 @@ from foundation.errors import NotFound
 from foundation.postgres import Database, Transaction
 from foundation.seal import Keys
 from services.identity import model, store
-from services.identity.model import Level, Person
+from services.identity.model import Identity, Level, Person
+from services.identity.personal import known_key
 from services.identity.who_is import Known
+
+NAME_PLACE, ID_PLACE = "services.person.name", "services.person.id_no"  # What the seals of these columns are bound to.
 
 
 async def find_or_make(tx: Transaction, keys: Keys, phone: str, now: datetime) -> uuid.UUID:
@@ -26,7 +29,9 @@ async def find_or_make(tx: Transaction, keys: Keys, phone: str, now: datetime) -
 
 async def person_of(database: Database, keys: Keys, caller: Caller) -> Person:
     """The person who asks, with the level and rights of this log-in. Raises NotFound."""
-    return Person(caller.person, await phone_of(database, keys, caller.person), _level(caller.level), caller.roles)
+    phone = await phone_of(database, keys, caller.person)
+    identity = await identity_of(database, keys, caller.person) if caller.level != "L1" else None  # Not for one who is unsure.
+    return Person(caller.person, phone, _level(caller.level), caller.roles, caller.level_at, identity)
 
 
 async def phone_of(reader: store.Reader, keys: Keys, person: uuid.UUID) -> str:
@@ -37,9 +42,18 @@ async def phone_of(reader: store.Reader, keys: Keys, person: uuid.UUID) -> str:
     return keys.unseal(row["phone_sealed"])
 
 
-async def raise_level(tx: Transaction, known: Known, caller: Caller, level: Level) -> Level:
+async def identity_of(reader: store.Reader, keys: Keys, person: uuid.UUID) -> Identity | None:
+    """Name and number as they were proved; None before. Raises NotFound for one who was erased."""
+    row = await store.proved_of(reader, person)
+    key = await known_key(reader, keys, person) if row else None
+    if row is None or key is None:
+        return None
+    return Identity(key.unseal(row["name_sealed"], NAME_PLACE), key.unseal(row["id_sealed"], ID_PLACE))
+
+
+async def raise_level(tx: Transaction, known: Known, caller: Caller, level: Level, *, way: str, now: datetime) -> Level:
     """She proved who she is: never down. The log-in that proved it is sure again, other log-ins stay as they are."""
-    raised = await store.raise_level(tx, caller.person, level)
+    raised = await store.raise_level(tx, caller.person, level, way, now)
     await store.be_sure(tx, caller.session, caller.person)
     tx.after_commit.append(lambda: known.forget(caller.person))
     return _level(raised)

@@ -6,18 +6,19 @@ from datetime import datetime
 import structlog
 
 from foundation import events, ids, seal
-from foundation.errors import Away, NotFound, TooMany, invalid
-from foundation.plates import Plate, masked_plate
+from foundation.errors import Away, NotFound, invalid
+from foundation.masks import masked_plate
+from foundation.plates import Plate
 from foundation.postgres import Database, Transaction
 from foundation.seal import Keys
-from services.identity import model, people, plates, store
+from services.identity import people, plates, store
 from services.identity.errors import RegistryAway
 from services.identity.model import Message, OwnedPlate, Papers, VehicleRegistry
 from services.identity.send_messages import Sender
+from services.identity.tries import give_back, spend_try
 
 log = structlog.get_logger()
 
-TRIES = "plate"
 AWAY_RETRY_S = 30
 
 
@@ -43,7 +44,7 @@ async def prove_plate(
         raise NotFound
     if mine.proved:
         return mine
-    spent = await _spend_try(database, person, wall)
+    spent = await spend_try(database, person, "plate", wall)
     papers = await _papers(database, registry, spent, mine, vin_last6)
     if not papers.match:
         raise invalid("/vin_last6", "papers_disagree", "the vehicle registry does not know this plate with these six characters")
@@ -55,27 +56,11 @@ async def prove_plate(
     return await database.run(hold)
 
 
-async def _spend_try(database: Database, person: uuid.UUID, wall: datetime) -> uuid.UUID:
-    """Counted before the question: five at once are five. Raises TooMany."""
-    begin, end = model.day_of(wall)
-    spent = ids.new_id()
-
-    async def work(tx: Transaction) -> None:
-        await store.lock_person(tx, person)
-        if await store.count_proof_tries(tx, person, TRIES, begin) >= model.PROOF_TRIES_MAX:
-            raise TooMany("five tries a day; try again tomorrow", retry_after_s=int((end - wall).total_seconds()) + 1)
-        await store.keep_proof_try(tx, spent, person, TRIES, wall)
-
-    await database.run(work)
-    return spent
-
-
 async def _papers(database: Database, registry: VehicleRegistry, spent: uuid.UUID, mine: OwnedPlate, vin_last6: str) -> Papers:
     try:
         return await registry.check(Plate(mine.plate, mine.colour), vin_last6.upper())
     except RegistryAway:
-        async with database.transaction() as tx:
-            await store.drop_proof_try(tx, spent)  # An outage is never held against the person.
+        await give_back(database, spent)
         raise Away("the vehicle registry does not answer; try again later", retry_after_s=AWAY_RETRY_S) from None
 
 

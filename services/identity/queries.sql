@@ -33,7 +33,7 @@ INSERT INTO services.wrong_code (address_token, at) VALUES ($1, $2);
 INSERT INTO services.person (id, phone_token, phone_sealed, created_at) VALUES ($1, $2, $3, $4) ON CONFLICT (phone_token) DO NOTHING;
 
 -- name: person_by_phone
-SELECT id, level, used_at, locked_at FROM services.person WHERE phone_token = $1;
+SELECT id, level, level_at, used_at, locked_at FROM services.person WHERE phone_token = $1;
 
 -- name: person
 SELECT id, phone_sealed, level FROM services.person WHERE id = $1;
@@ -44,8 +44,35 @@ SELECT id FROM services.person WHERE id = $1 FOR NO KEY UPDATE;
 -- name: use_person
 UPDATE services.person SET used_at = $2 WHERE id = $1;
 
--- name: raise_level -- never down
-UPDATE services.person SET level = greatest(level, $2) WHERE id = $1 RETURNING level;
+-- name: raise_level -- never down; proving the same again makes it young again
+UPDATE services.person
+   SET level_at = CASE WHEN $2 >= level THEN $4 ELSE level_at END, level_way = CASE WHEN $2 >= level THEN $3 ELSE level_way END,
+       level = greatest(level, $2)
+ WHERE id = $1 RETURNING level;
+
+-- name: person_by_id -- whose identity number it is
+SELECT id FROM services.person WHERE id_token = $1;
+
+-- name: proved_of -- what a person proved of herself
+SELECT id_token, id_sealed, name_sealed FROM services.person WHERE id = $1 AND id_token IS NOT NULL;
+
+-- name: prove_person
+UPDATE services.person SET id_token = $2, id_sealed = $3, name_sealed = $4 WHERE id = $1;
+
+-- name: lose_identity -- somebody proved better whose it is
+UPDATE services.person
+   SET level = 'L1', level_at = NULL, level_way = NULL, id_token = NULL, id_sealed = NULL, name_sealed = NULL
+ WHERE id = $1;
+
+-- name: personal_key
+SELECT wrapped FROM services.person_key WHERE person = $1;
+
+-- name: make_personal_key -- nothing happens when there is one, dropped or not
+INSERT INTO services.person_key (person, wrapped, made_at) VALUES ($1, $2, $3) ON CONFLICT (person) DO NOTHING;
+
+-- name: drop_personal_key
+INSERT INTO services.person_key (person, wrapped, made_at, dropped_at) VALUES ($1, NULL, $2, $2)
+ON CONFLICT (person) DO UPDATE SET wrapped = NULL, dropped_at = coalesce(person_key.dropped_at, $2);
 
 -- name: be_sure -- the log-in belongs to who the person says she is
 UPDATE services.session SET unsure = false WHERE id = $1 AND person = $2;
@@ -59,12 +86,12 @@ UPDATE services.person SET locked_at = coalesce(locked_at, $2) WHERE id = $1 RET
 -- name: unblock_person
 UPDATE services.person SET locked_at = NULL WHERE id = $1 RETURNING id;
 
--- name: roles_of
-SELECT role, scope FROM services.role WHERE person = $1 AND revoked_at IS NULL ORDER BY role, scope;
+-- name: grants_of -- all that were not revoked, past and future ones too
+SELECT role, scope, valid_from, valid_to FROM services.role WHERE person = $1 AND revoked_at IS NULL ORDER BY role, scope;
 
--- name: grant_role
-INSERT INTO services.role (person, role, scope, granted_at) VALUES ($1, $2, $3, $4)
-ON CONFLICT (person, role, scope) WHERE revoked_at IS NULL DO NOTHING;
+-- name: grant_role -- the same right again gets the new dates
+INSERT INTO services.role (person, role, scope, granted_at, valid_from, valid_to) VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT (person, role, scope) WHERE revoked_at IS NULL DO UPDATE SET valid_from = EXCLUDED.valid_from, valid_to = EXCLUDED.valid_to;
 
 -- name: revoke_role
 UPDATE services.role SET revoked_at = $4 WHERE person = $1 AND role = $2 AND scope = $3 AND revoked_at IS NULL RETURNING person;
@@ -74,8 +101,9 @@ INSERT INTO services.session (id, person, token_hash, created_at, seen_at, expir
 VALUES ($1, $2, $3, $4, $4, $5, $6, $7, $8);
 
 -- name: known_session -- with the person as she is now
-SELECT s.id, s.person, s.seen_at, s.expires_at, s.ended_at IS NOT NULL OR p.locked_at IS NOT NULL AS ended, s.unsure, p.level,
-       ARRAY(SELECT r.role || ':' || r.scope FROM services.role r WHERE r.person = s.person AND r.revoked_at IS NULL ORDER BY 1) AS roles
+SELECT s.id, s.person, s.seen_at, s.expires_at, s.ended_at IS NOT NULL OR p.locked_at IS NOT NULL AS ended, s.unsure, p.level, p.level_at,
+       ARRAY(SELECT (r.role, r.scope, r.valid_from, r.valid_to) FROM services.role r
+              WHERE r.person = s.person AND r.revoked_at IS NULL ORDER BY r.role, r.scope) AS grants
   FROM services.session s JOIN services.person p ON p.id = s.person
  WHERE s.token_hash = $1;
 
@@ -90,6 +118,9 @@ SELECT id, created_at, seen_at, what FROM services.session
 
 -- name: end_session -- ending it again changes nothing
 UPDATE services.session SET ended_at = coalesce(ended_at, $3) WHERE id = $1 AND person = $2 RETURNING id;
+
+-- name: end_other_sessions
+UPDATE services.session SET ended_at = $3 WHERE person = $1 AND id <> $2 AND ended_at IS NULL RETURNING id;
 
 -- name: end_sessions_of
 UPDATE services.session SET ended_at = $2 WHERE person = $1 AND ended_at IS NULL;

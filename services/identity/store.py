@@ -3,17 +3,18 @@
 import uuid
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from foundation import sql
 from foundation.caller import Role
 from foundation.postgres import Database, Record, Transaction
-from services.identity.model import KnownSession, Session
+from services.identity.model import Grant, KnownSession, Session
 
 queries = sql.load("services.identity")
 
 Reader = Database | Transaction
 
-LOCK_PHONE, LOCK_ADDRESS, LOCK_PLATE = 6101, 6102, 6103  # Always taken in this order.
+LOCK_PHONE, LOCK_ADDRESS, LOCK_PLATE, LOCK_IDENTITY = 6101, 6102, 6103, 6104  # Always taken in this order.
 
 
 async def lock_key(tx: Transaction, kind: int, token: bytes) -> None:
@@ -86,8 +87,37 @@ async def use_person(tx: Transaction, person: uuid.UUID, at: datetime) -> None:
     await tx.execute(queries.use_person, person, at)
 
 
-async def raise_level(tx: Transaction, person: uuid.UUID, level: str) -> str:
-    return str(await tx.value(queries.raise_level, person, level))
+async def raise_level(tx: Transaction, person: uuid.UUID, level: str, way: str, at: datetime) -> str:
+    return str(await tx.value(queries.raise_level, person, level, way, at))
+
+
+async def person_by_id(tx: Transaction, id_token: bytes) -> uuid.UUID | None:
+    found: uuid.UUID | None = await tx.value(queries.person_by_id, id_token)
+    return found
+
+
+async def proved_of(reader: Reader, person: uuid.UUID) -> Record | None:
+    return await reader.row(queries.proved_of, person)
+
+
+async def prove_person(tx: Transaction, person: uuid.UUID, *, id_token: bytes, id_sealed: bytes, name_sealed: bytes) -> None:
+    await tx.execute(queries.prove_person, person, id_token, id_sealed, name_sealed)
+
+
+async def lose_identity(tx: Transaction, person: uuid.UUID) -> None:
+    await tx.execute(queries.lose_identity, person)
+
+
+async def personal_key(reader: Reader, person: uuid.UUID) -> Record | None:
+    return await reader.row(queries.personal_key, person)
+
+
+async def make_personal_key(tx: Transaction, person: uuid.UUID, wrapped: bytes, at: datetime) -> None:
+    await tx.execute(queries.make_personal_key, person, wrapped, at)
+
+
+async def drop_personal_key(tx: Transaction, person: uuid.UUID, at: datetime) -> None:
+    await tx.execute(queries.drop_personal_key, person, at)
 
 
 async def be_sure(tx: Transaction, session: uuid.UUID, person: uuid.UUID) -> None:
@@ -106,12 +136,12 @@ async def unblock_person(tx: Transaction, person: uuid.UUID) -> bool:
     return await tx.value(queries.unblock_person, person) is not None
 
 
-async def roles_of(reader: Reader, person: uuid.UUID) -> tuple[Role, ...]:
-    return tuple(Role(row["role"], row["scope"]) for row in await reader.fetch(queries.roles_of, person))
+async def grants_of(reader: Reader, person: uuid.UUID) -> tuple[Grant, ...]:
+    return tuple(_grant(row) for row in await reader.fetch(queries.grants_of, person))
 
 
-async def grant_role(tx: Transaction, person: uuid.UUID, role: Role, at: datetime) -> None:
-    await tx.execute(queries.grant_role, person, role.role, role.scope, at)
+async def grant_role(tx: Transaction, person: uuid.UUID, grant: Grant, at: datetime) -> None:
+    await tx.execute(queries.grant_role, person, grant.role.role, grant.role.scope, at, grant.since, grant.until)
 
 
 async def revoke_role(tx: Transaction, person: uuid.UUID, role: Role, at: datetime) -> bool:
@@ -140,8 +170,14 @@ async def known_session(reader: Reader, token_hash: bytes) -> KnownSession | Non
     row = await reader.row(queries.known_session, token_hash)
     if row is None:
         return None
-    roles = tuple(Role(role, scope) for role, _, scope in (text.partition(":") for text in row["roles"]))
-    return KnownSession(row["id"], row["person"], row["seen_at"], row["expires_at"], row["ended"], row["unsure"], row["level"], roles)
+    grants = tuple(_grant(grant) for grant in row["grants"])
+    return KnownSession(
+        row["id"], row["person"], row["seen_at"], row["expires_at"], row["ended"], row["unsure"], row["level"], row["level_at"], grants
+    )  # fmt: skip
+
+
+def _grant(row: Sequence[Any] | Record) -> Grant:
+    return Grant(Role(row[0], row[1]), row[2], row[3])
 
 
 async def see_session(reader: Reader, session: uuid.UUID, at: datetime) -> None:
@@ -156,6 +192,10 @@ async def sessions_of(
 
 async def end_session(tx: Transaction, session: uuid.UUID, person: uuid.UUID, at: datetime) -> bool:
     return await tx.value(queries.end_session, session, person, at) is not None
+
+
+async def end_other_sessions(tx: Transaction, person: uuid.UUID, current: uuid.UUID, at: datetime) -> list[uuid.UUID]:
+    return [row["id"] for row in await tx.fetch(queries.end_other_sessions, person, current, at)]
 
 
 async def end_sessions_of(tx: Transaction, person: uuid.UUID, at: datetime) -> None:

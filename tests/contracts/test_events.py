@@ -50,8 +50,9 @@ def test_event_is_followed_or_shown(event: type[events.Event], tmp_path: Path) -
 
 
 def by_themselves() -> set[str]:
-    """What the board, the book of tariffs and the gateway's registry read from the journal without a cursor in the database."""
-    readers = [ROOT / "citymap/follow.py", ROOT / "parking/tariffs/book.py", ROOT / "gateway_mqtt/registry.py"]
+    """What board, book of tariffs, the gateway's registry and known log-ins read from the journal without a cursor in the database."""
+    places = ("citymap/follow.py", "parking/tariffs/book.py", "gateway_mqtt/registry.py", "services/identity/who_is.py")
+    readers = [ROOT / place for place in places]
     text = "\n".join(file.read_text() for file in readers)
     return {event.kind for event in (*events.READINGS, *events.FACTS) if re.search(rf"\b{event.__name__}\b", text)}
 

@@ -114,7 +114,9 @@ WRONG = [
     "outbox",
     "registry",
     "registry --plate 豫A12345 --phone +8613800000001",
-    "department police up",
+    "department weather up",
+    "counter",
+    "people revoke +8613800000001 staff",
     "department vehicles sideways",
 ]
 
@@ -160,6 +162,8 @@ LONELY = [
     "stuck retry parking.stays lot-7-001",
     "outbox --phone +8613800000001",
     "department vehicles down",
+    "counter --phone +8613800000001",
+    "people show +8613800000001",
     "backup /nowhere/at/all.tar",
 ]
 

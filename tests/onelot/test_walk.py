@@ -27,6 +27,18 @@ BODIES: dict[str, tuple[dict[str, Any], list[tuple[dict[str, Any], str]]]] = {
         {"way": "vehicle_licence", "vin_last6": "000000"},
         [({"way": "my_word"}, "/way"), ({"vin_last6": "12345"}, "/vin_last6")],
     ),
+    "POST /api/v1/me/level": (
+        {"to": "L2", "way": "registry", "name": "王芳", "id_no": "990000199010150126"},
+        [
+            ({"to": "L9"}, "/to"),
+            ({"way": "face"}, "/way"),
+            ({"to": "L3"}, "/way"),
+            ({"name": " "}, "/name"),
+            ({"name": "x" * 61}, "/name"),
+            ({"id_no": "990000199002300120"}, "/id_no"),
+            ({"id_no": "12"}, "/id_no"),
+        ],
+    ),
     "POST /api/v1/me/plates/{id}/pay": ({"rail": "wallet"}, [({"rail": "shells"}, "/rail")]),
     "POST /api/v1/me/bills/{bill}/pay": ({"rail": "wallet"}, [({"rail": "shells"}, "/rail")]),
     "POST /api/v1/me/wallet/topups": (
@@ -456,7 +468,8 @@ async def test_key_that_cannot_be_kept_is_refused(running_city: Town, key: str) 
 
 def test_every_creating_route_takes_a_key_or_needs_none(running_city: Town) -> None:
     """Codes, log-ins, proofs and barriers are acts of the moment; a callback carries the provider's own number."""
-    free = {"/api/v1/auth/codes", "/api/v1/auth/sessions", "/api/v1/me/plates/{id}/proof", "/api/v1/operator/devices/{device}/commands"}
+    free = {"/api/v1/auth/codes", "/api/v1/auth/sessions", "/api/v1/me/level", "/api/v1/me/plates/{id}/proof"}
+    free |= {"/api/v1/operator/devices/{device}/commands"}
     posts = {route.path for route in running_city.routes if route.method == "POST" and not route.idempotent and not route.raw_body}
 
     assert posts <= free

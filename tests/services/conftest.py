@@ -21,6 +21,8 @@ from foundation.seal import Keys
 from services.identity import door, who_is
 from services.identity.http import routes
 from services.identity.model import Limit, Limits
+from services.identity.providers.counter import HttpCounter
+from services.identity.providers.police import HttpPoliceRegister
 from services.identity.providers.sms import HttpSms
 from services.identity.providers.vehicle_registry import HttpVehicleRegistry
 from services.identity.send_messages import Sender
@@ -135,6 +137,7 @@ class House:
     url: str = ""
     secure: bool = False
     limits: Limits = ROOMY
+    presences: dict[str, Any] = field(default_factory=dict)
     dues: Owed = field(default_factory=Owed)
     urls: list[str] = field(default_factory=list)  # All that were asked for at the door.
 
@@ -146,6 +149,8 @@ class House:
             known=self.known,
             sender=self.sender,
             registry=self.registry,
+            police=HttpPoliceRegister(self.client, self.registry_url, KEY, answer_seconds_max=0.3),
+            presences=self.presences or {"counter": HttpCounter(self.client, self.registry_url, KEY, answer_seconds_max=0.3)},
             dues=self.dues,
             secure=self.secure,
             limits=self.limits,

@@ -117,7 +117,7 @@ async def test_a_token_is_kept_as_its_hash_and_the_device_in_a_few_words(house: 
 async def test_reenabled_account_wakes_old_session(house: Any) -> None:
     me = await house.log_in(PHONE)
     person = uuid.UUID(me.person)
-    await end_session.lock_person(house.database, house.known, person=person, now=house.clock.wall())
+    await end_session.lock_person(house.database, house.known, person=person, now=house.clock.wall(), city=house.clock.city())
     assert (await me("GET", "/api/v1/me"))[0] == 401
     web = house.nobody()
     await web("POST", "/api/v1/auth/codes", {"phone": PHONE})
@@ -134,7 +134,7 @@ async def test_reenabled_account_wakes_old_session(house: Any) -> None:
 async def raised(house: Any, me: Any, level: Any) -> None:
     caller = await house.known.who_is(me.token)
     async with house.database.transaction() as tx:
-        await people.raise_level(tx, house.known, caller, level)
+        await people.raise_level(tx, house.known, caller, level, way="test", now=house.clock.wall())
 
 
 async def test_number_passed_to_stranger(house: Any) -> None:

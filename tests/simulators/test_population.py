@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -47,9 +48,21 @@ def test_identity_numbers_are_well_formed_and_of_no_area(phone: str) -> None:
     number = population.person_of(phone).id_no
     total = sum((10 if sign == "X" else int(sign)) * (2 ** (17 - place) % 11) for place, sign in enumerate(number))
 
-    assert number.startswith("990000") and len(number) == 18
+    assert number.startswith("990") and len(number) == 18
     assert total % 11 == 1
     assert date(1955, 1, 1) <= datetime.strptime(number[6:14], "%Y%m%d").replace(tzinfo=UTC).date() < date(2003, 1, 1)
+
+
+@given(phones)
+def test_whoever_is_told_a_number_finds_the_same_person(phone: str) -> None:
+    person = population.person_of(phone)
+
+    assert population.person_of_number(person.id_no) == person
+
+
+@pytest.mark.parametrize("number", ["", "x" * 18, "110101199003078515", "990000199002300120", "99000018991231001X", "9900001990101501２6"])
+def test_a_number_of_nobody_finds_nobody(number: str) -> None:
+    assert population.person_of_number(number) is None
 
 
 def test_the_check_digit_is_that_of_the_field() -> None:

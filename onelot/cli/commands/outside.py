@@ -7,7 +7,7 @@ import click
 from onelot.cli import connect
 from onelot.cli.options import as_json, common, debugged, say, settings_of
 from onelot.config import Misused
-from simulators import population
+from simulators import departments, population
 
 
 @click.command("outbox")
@@ -35,9 +35,21 @@ def registry(plate: str | None, phone: str | None, as_json: bool, **_: object) -
     say(answer, [f"{name}: {value}" for name, value in answer.items()], as_json=as_json)
 
 
+@click.command("counter")
+@click.option("--phone", required=True)
+@common
+@as_json
+@debugged
+def counter(phone: str, as_json: bool, **flags: object) -> None:
+    """A clerk at a simulated counter sees whoever holds this phone, and gives her a code for half an hour."""
+    doors = connect.load_doors(settings_of(**flags))
+    found = connect.ask(doors.departments_url, doors.departments_key, "POST", "/counter/v1/visits", body={"phone": phone})
+    say(found, [str(found["code"])], as_json=as_json)
+
+
 @click.command("department")
-@click.argument("name", type=click.Choice(["vehicles"]))
-@click.argument("state", type=click.Choice(["up", "down", "slow", "wrong"]))
+@click.argument("name", type=click.Choice(departments.NAMES))
+@click.argument("state", type=click.Choice(departments.STATES))
 @common
 @debugged
 def department(name: str, state: str, **flags: object) -> None:

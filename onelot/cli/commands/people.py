@@ -1,12 +1,18 @@
 """People and what they may do."""
 
+from typing import Any
+
 import click
 
+from foundation.clock import rfc3339
+from foundation.errors import NotFound
 from onelot.cli import connect
 from onelot.cli.connect import Reached
-from onelot.cli.options import common, debugged, settings_of
+from onelot.cli.errors import Failed
+from onelot.cli.options import as_json, common, debugged, instant, say, settings_of
 from onelot.config import Misused
-from services.identity.grant_role import grant_role
+from services.identity.errors import UnknownRole
+from services.identity.grant_role import grant_role, revoke_role, show_person
 
 
 @click.group()
@@ -14,21 +20,89 @@ def people() -> None:
     """People and their roles."""
 
 
+ROLE = click.argument("role", type=click.Choice(["operator", "staff", "admin"]))
+
+
+def scope_of(role: str, operator: str | None, agency: str | None) -> str:
+    """Raises Misused when the role wants a scope that was not said."""
+    scope = {"operator": operator, "staff": agency, "admin": ""}[role]
+    if scope is None:
+        raise Misused(f"the role {role} needs {'--operator OP' if role == 'operator' else '--agency AG'}")
+    return scope
+
+
 @people.command("grant")
 @click.argument("phone")
-@click.argument("role", type=click.Choice(["operator", "staff", "admin"]))
+@ROLE
+@click.option("--operator", help="The operator, for the role operator.")
+@click.option("--agency", help="The agency, for the role staff.")
+@click.option("--from", "since", help="From when on, e.g. 2026-03-02T09:00 (now).")
+@click.option("--to", "until", help="Until when (for ever).")
+@common
+@debugged
+def people_grant(
+    phone: str, role: str, operator: str | None, agency: str | None, since: str | None, until: str | None, **flags: object
+) -> None:
+    """Give a person a role, for one operator or agency or, as admin, for everything. Granting again replaces its dates."""
+    scope = scope_of(role, operator, agency)
+    begin, end = instant(since) if since else None, instant(until) if until else None
+
+    async def work(city: Reached) -> object:
+        try:
+            return await grant_role(
+                city.database, city.keys, phone=phone, role=role, scope=scope,
+                now=city.clock.wall(), city=city.clock.city(), since=begin, until=end,
+            )  # fmt: skip
+        except UnknownRole as error:
+            raise Misused(str(error)) from None
+
+    connect.run(settings_of(**flags), work)
+    click.echo(f"granted: {role}{' of ' + scope if scope else ''}")
+
+
+@people.command("revoke")
+@click.argument("phone")
+@ROLE
 @click.option("--operator", help="The operator, for the role operator.")
 @click.option("--agency", help="The agency, for the role staff.")
 @common
 @debugged
-def people_grant(phone: str, role: str, operator: str | None, agency: str | None, **flags: object) -> None:
-    """Give a person a role, for everything or for one operator or agency."""
-    scope = {"operator": operator, "staff": agency, "admin": ""}[role]
-    if scope is None:
-        raise Misused(f"the role {role} needs {'--operator OP' if role == 'operator' else '--agency AG'}")
+def people_revoke(phone: str, role: str, operator: str | None, agency: str | None, **flags: object) -> None:
+    """Take a role away; it ends within a second, everywhere."""
+    scope = scope_of(role, operator, agency)
 
-    async def work(city: Reached) -> object:
-        return await grant_role(city.database, city.keys, phone=phone, role=role, scope=scope, now=city.clock.wall())
+    async def work(city: Reached) -> bool:
+        now, city_now = city.clock.wall(), city.clock.city()
+        return await revoke_role(city.database, city.keys, phone=phone, role=role, scope=scope, now=now, city=city_now)
 
-    connect.run(settings_of(**flags), work)
-    click.echo(f"granted: {role}{' of ' + scope if scope else ''}")
+    if not connect.run(settings_of(**flags), work):
+        raise Failed("there is no such right to take away; `onelot people show PHONE` lists what there is")
+    click.echo(f"revoked: {role}{' of ' + scope if scope else ''}")
+
+
+@people.command("show")
+@click.argument("phone")
+@common
+@as_json
+@debugged
+def people_show(phone: str, as_json: bool, **flags: object) -> None:
+    """A person's level and rights, with their dates; nothing of who she is."""
+
+    async def work(city: Reached) -> dict[str, Any]:
+        person, level, grants = await show_person(city.database, city.keys, phone=phone)
+        rights = [
+            {"role": one.role.role, "scope": one.role.scope, "from": rfc3339(one.since), "to": one.until and rfc3339(one.until),
+             "holds": one.holds_at(city.clock.wall())}
+            for one in grants
+        ]  # fmt: skip
+        return {"id": str(person), "level": level, "roles": rights}
+
+    try:
+        found = connect.run(settings_of(**flags), work)
+    except NotFound:
+        raise Failed("nobody has this number here") from None
+    lines = [
+        f"{one['role']} {one['scope']} from {one['from']} to {one['to'] or 'for ever'}{'' if one['holds'] else ' (not now)'}"
+        for one in found["roles"]
+    ]
+    say(found, [f"{found['id']} {found['level']}", *lines], as_json=as_json)

@@ -1,15 +1,13 @@
 """Tariffs, proved and published."""
 
 from pathlib import Path
-from typing import Any
 
 import click
 
-from foundation.clock import CITY_ZONE
 from onelot.cli import connect
 from onelot.cli.connect import Reached
 from onelot.cli.errors import Failed
-from onelot.cli.options import as_json, common, debugged, say, settings_of
+from onelot.cli.options import as_json, common, debugged, instant, say, settings_of
 from onelot.config import Misused
 from parking.tariffs import price_stay, publish_tariff
 from parking.tariffs.calendar import official
@@ -89,13 +87,3 @@ def tariff_price(file: Path, entry: str, exit: str, colour: str, vehicle: str, a
         for line in price.lines
     ]
     say(price, [*lines, f"total {price.total / 100:.2f} yuan"], as_json=as_json)
-
-
-def instant(text: str) -> Any:  # a datetime
-    """City time unless an offset is said. Raises Misused."""
-    from_text = click.DateTime(["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M%z"])
-    try:
-        found = from_text.convert(text, None, None)
-    except click.BadParameter:
-        raise Misused(f"{text} is no time; write 2026-03-02T09:00") from None
-    return found if found.tzinfo else found.replace(tzinfo=CITY_ZONE)
