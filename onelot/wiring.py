@@ -4,6 +4,7 @@ import contextlib
 import functools
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from uuid import UUID
 
 import aiohttp
@@ -32,8 +33,8 @@ from gateway_mqtt.registry import Registry
 from gateway_mqtt.registry import SitesFollower as GatewaySitesFollower
 from onelot.config import Misused, Settings
 from onelot.outside import BANK_KEY_ID, MERCHANT, Outside
+from parking.bills import apply_permits, pay_bill
 from parking.bills import http as bills_http
-from parking.bills import pay_bill
 from parking.bills import store as bills
 from parking.bills.follow import DebtsFollower
 from parking.payments import http as payments_http
@@ -41,7 +42,7 @@ from parking.payments.providers.sim_bank import NAME as BANK_NAME
 from parking.payments.providers.sim_bank import Settings as BankSettings
 from parking.payments.providers.sim_bank import SimBank
 from parking.sessions import http as sessions_http
-from parking.sessions.follow import HoldersFollower, StaysFollower
+from parking.sessions.follow import HoldersFollower, PermitsFollower, StaysFollower
 from parking.sites.store import SitesFollower
 from parking.tariffs import http as tariffs_http
 from parking.tariffs.book import Book
@@ -149,6 +150,7 @@ def followers(keys: seal.Keys, clock: Clock) -> list[Follower]:
         SitesFollower(),
         StaysFollower(keys, clock),
         HoldersFollower(clock),
+        PermitsFollower(clock),
         DebtsFollower(clock),
     ]
 
@@ -165,7 +167,7 @@ def _routes(city: City, web: aiohttp.ClientSession, outside: Outside) -> list[Ro
     secure = door.is_secure(city.settings.url)
     return [
         *citymap_http.routes(city.board, clock, city.book, _Labels(city.book)),
-        *tariffs_http.routes(city.book),
+        *tariffs_http.routes(city.book, functools.partial(_own_plate, database, keys)),
         *identity_http.routes(
             database,
             keys,
@@ -205,6 +207,16 @@ class _Dues:
     async def due_of(self, plate_tokens: Sequence[bytes]) -> dict[bytes, int]:
         async with self.database.transaction() as tx:
             return await pay_bill.due_of(tx, plate_tokens)
+
+
+async def _own_plate(
+    database: Database, keys: seal.Keys, person: UUID, plate: str, site: str, entry: datetime, exit: datetime
+) -> tariffs_http.OwnPlate | None:
+    owned = await identity_plates.proved_plate(database, keys, person, plate)
+    if owned is None:
+        return None
+    spans = await database.run(lambda tx: apply_permits.spans_at(tx, owned.token, site, entry, exit))
+    return tariffs_http.OwnPlate(owned.colour, spans)
 
 
 async def _token_of_plate(database: Database, keys: seal.Keys, person: UUID, plate: str) -> bytes:

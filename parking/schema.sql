@@ -545,6 +545,22 @@ CREATE TABLE parking.payment_notify (
     times integer DEFAULT 1 NOT NULL
 );
 
+CREATE TABLE parking.permit (
+    id uuid NOT NULL,
+    plate_token bytea NOT NULL,
+    zone text NOT NULL,
+    kind text NOT NULL,
+    name_zh text NOT NULL,
+    name_en text NOT NULL,
+    valid_from timestamp with time zone NOT NULL,
+    valid_to timestamp with time zone NOT NULL,
+    starts_at timestamp with time zone NOT NULL,
+    ends_at timestamp with time zone NOT NULL,
+    granted_position bigint NOT NULL,
+    ended_position bigint,
+    CONSTRAINT permit_check CHECK ((ends_at <= valid_to))
+);
+
 CREATE TABLE parking.session (
     id uuid NOT NULL,
     unit text NOT NULL,
@@ -683,6 +699,9 @@ ALTER TABLE ONLY parking.payment_notify
 ALTER TABLE ONLY parking.payment
     ADD CONSTRAINT payment_pkey PRIMARY KEY (posting);
 
+ALTER TABLE ONLY parking.permit
+    ADD CONSTRAINT permit_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY parking.session
     ADD CONSTRAINT session_pkey PRIMARY KEY (id);
 
@@ -737,6 +756,8 @@ CREATE INDEX observation_passage ON parking.observation USING btree (device, at)
 CREATE INDEX payment_bill ON parking.payment USING btree (bill, at);
 
 CREATE INDEX payment_notify_number ON parking.payment_notify USING btree (number);
+
+CREATE INDEX permit_plate ON parking.permit USING btree (plate_token);
 
 CREATE INDEX session_inside ON parking.session USING btree (site, COALESCE(seen_left_at, 'infinity'::timestamp with time zone)) WHERE ((spot = ''::text) AND (state <> 'void'::text));
 

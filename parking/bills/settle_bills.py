@@ -5,19 +5,23 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from msgspec.structs import replace
+
 from foundation import ids
 from foundation.clock import whole_seconds
 from foundation.events import BillSettled
 from foundation.postgres import Transaction
-from parking.bills import store
+from parking.bills import apply_permits, store
 from parking.bills.model import Bill, Billable, state_of
 from parking.ledger import settle as ledger
 from parking.ledger.model import AccountKind, Settlement
+from parking.permits import store as permits
+from parking.permits.model import Presence
 from parking.sites import store as sites
 from parking.sites.store import Site
 from parking.tariffs import calendar, price_stay
 from parking.tariffs import store as tariffs
-from parking.tariffs.model import Stay, Visit
+from parking.tariffs.model import PermitSpan, Stay, Visit
 from parking.tariffs.render import render_lines
 from parking.tariffs.store import Published
 
@@ -34,6 +38,7 @@ class _Case:
     before: Bill | None
     tariff: Published | None
     earlier: tuple[Visit, ...] = ()
+    permits: tuple[PermitSpan, ...] = ()
     total: int = 0
     lines: str = ENTIRELY_FREE
     provisional: bool = False
@@ -143,7 +148,20 @@ async def _cases(tx: Transaction, stays: Sequence[Billable]) -> list[_Case]:
     earlier = await store.visits_before(tx, [(case.stay, _line_of(case)) for case in chained], REACH) if chained else {}
     for case in chained:
         case.earlier = tuple(earlier.get(case.stay.session, ()))
+    await _load_permits(tx, [case for case in cases if case.asked], known)
     return cases
+
+
+async def _load_permits(tx: Transaction, cases: Sequence[_Case], known: dict[str, Site]) -> None:
+    held = await permits.permits_of(tx, {case.stay.plate_token for case in cases}) if cases else {}
+    holding = [case for case in cases if case.stay.plate_token in held]
+    elsewhere = {visit.site for case in holding for visit in case.earlier} - known.keys()
+    known = known | (await sites.load_sites(tx, elsewhere) if elsewhere else {})
+    for case in holding:
+        stay = stay_to_price(case.stay, case.stay.left_at or case.stay.entered_at)
+        visits = [Visit(stay.entry, stay.exit, stay.site), *case.earlier]
+        presences = [Presence(known[visit.site].zone, visit.entry, visit.exit) for visit in visits if visit.site in known]
+        case.permits = apply_permits.spans_of(held[case.stay.plate_token], presences)
 
 
 def _code(bill: Bill | None, site: Site) -> str:
@@ -189,7 +207,8 @@ async def _settle_cases(tx: Transaction, cases: Sequence[_Case], now: datetime) 
 def _price(case: _Case) -> None:
     if not case.asked or case.tariff is None or case.stay.left_at is None:
         return
-    price = price_stay.price_across(case.tariff.line, stay_to_price(case.stay, case.stay.left_at, case.earlier), calendar.official())
+    stay = replace(stay_to_price(case.stay, case.stay.left_at, case.earlier), permits=case.permits)
+    price = price_stay.price_across(case.tariff.line, stay, calendar.official())
     case.total, case.lines, case.provisional = price.total, render_lines(price.lines), price.provisional
 
 

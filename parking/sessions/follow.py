@@ -9,9 +9,20 @@ import structlog
 
 from foundation import postgres, seal
 from foundation.clock import Clock
-from foundation.events import PlateProved, PlateReleased, Reading, SiteChanged, SpotSeen, TariffPublished, VehiclePassed
+from foundation.events import (
+    PermitEnded,
+    PermitGranted,
+    PlateProved,
+    PlateReleased,
+    Reading,
+    SiteChanged,
+    SpotSeen,
+    TariffPublished,
+    VehiclePassed,
+)
 from foundation.journal import Entry, Journal
 from foundation.postgres import Database, Transaction
+from parking.permits import store as permits
 from parking.sessions import fold_stays, store
 from parking.sessions.model import Plate, Seen, What
 from parking.sessions.store import Observation
@@ -140,6 +151,34 @@ class HoldersFollower:
                 await sites.refresh_sites(tx, [site])  # The follower of sites may not have come so far yet.
             await fold_stays.reconsider(tx, waiting, now=self._clock.city())
             last = waiting[-1]
+
+
+class PermitsFollower:
+    """Which plates may park on better terms, from the facts; stays that reach into a permit's time, or out of it, are priced anew."""
+
+    name = "parking.permits"
+    journal: Journal = "fact"
+    kinds = frozenset({PermitGranted.kind, PermitEnded.kind})
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    async def apply(self, tx: Transaction, entries: Sequence[Entry]) -> None:
+        await store.lock_house(tx)
+        for entry in entries:
+            fact = entry.event
+            if isinstance(fact, PermitGranted):
+                since = await permits.save_granted(tx, fact, told_at=entry.at, position=entry.position)
+                await self._price_again(tx, fact.plate_token, since)
+            elif isinstance(fact, PermitEnded):
+                until = await permits.save_ended(tx, fact, told_at=entry.at, position=entry.position)
+                if until is not None:
+                    await self._price_again(tx, fact.plate_token, until)
+
+    async def _price_again(self, tx: Transaction, plate_token: bytes, since: datetime) -> None:
+        """Readings do not wait for facts: whether such a stay was billed before we heard of the permit must not matter."""
+        found = await store.sessions_of_plate_after(tx, plate_token, since)
+        await fold_stays.reconsider(tx, found, now=self._clock.city())
 
 
 async def forget_once(database: Database, clock: Clock) -> int:

@@ -1,5 +1,6 @@
 """Stays as their driver and their operator see them."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 from uuid import UUID
@@ -11,6 +12,9 @@ from foundation.clock import Clock, rfc3339, whole_seconds
 from foundation.http import Call, Instant, Page, Paged, Route, Who, page_of, place_of
 from foundation.money import Money, money
 from foundation.postgres import Database, Record
+from parking.bills import apply_permits
+from parking.permits import store as permits
+from parking.permits.model import Permit, Presence
 from parking.sessions import fold_stays, store
 from parking.tariffs.book import Book
 from parking.tariffs.model import Stay
@@ -50,28 +54,43 @@ class OperatorSessionView(SessionView, frozen=True):
 class _Teller:
     """Rows as views; plates are opened for whoever may see them."""
 
-    def __init__(self, keys: seal.Keys, book: Book, clock: Clock) -> None:
-        self._keys, self._book, self._clock = keys, book, clock
+    def __init__(self, database: Database, keys: seal.Keys, book: Book, clock: Clock) -> None:
+        self._database, self._keys, self._book, self._clock = database, keys, book, clock
 
-    def view(self, row: Record, *, masked: bool = False) -> SessionView:
+    async def views(self, rows: Sequence[Record]) -> list[SessionView]:
+        held = await self._held(rows)
+        return [self._view(row, held.get(row["plate_token"], ())) for row in rows]
+
+    async def operator_views(self, rows: Sequence[Record]) -> list[OperatorSessionView]:
+        """Plates are masked."""
+        held = await self._held(rows)
+        views = [self._view(row, held.get(row["plate_token"], ()), masked=True) for row in rows]
+        return [
+            OperatorSessionView(**msgspec.structs.asdict(view), candidate=row["candidate"]) for view, row in zip(views, rows, strict=True)
+        ]
+
+    async def _held(self, rows: Sequence[Record]) -> Mapping[bytes, Sequence[Permit]]:
+        """Permits of what still runs up a fee."""
+        running = {row["plate_token"] for row in rows if row["state"] == "open" and row["plate_token"]}
+        return await permits.permits_of(self._database, running) if running else {}
+
+    def _view(self, row: Record, held: Sequence[Permit], *, masked: bool = False) -> SessionView:
         plate = fold_stays.text_of(row["plate_sealed"], self._keys) if row["plate_sealed"] else None
         left_at = row["left_at"] and rfc3339(whole_seconds(row["left_at"]))
         shown = plate and (masks.masked_plate(plate) if masked else plate)
         return SessionView(
             row["id"], row["site"], row["spot"] or None, shown or None, rfc3339(whole_seconds(row["entered_at"])), left_at,
-            row["state"], row["certainty"], row["why"], self._fee(row), row["bill"] if row["state"] == "closed" else None,
+            row["state"], row["certainty"], row["why"], self._fee(row, held), row["bill"] if row["state"] == "closed" else None,
         )  # fmt: skip
 
-    def operator_view(self, row: Record) -> OperatorSessionView:
-        """Plates are masked."""
-        return OperatorSessionView(**msgspec.structs.asdict(self.view(row, masked=True)), candidate=row["candidate"])
-
-    def _fee(self, row: Record) -> Money | None:
+    def _fee(self, row: Record, held: Sequence[Permit]) -> Money | None:
         if row["state"] == "closed":
             return None if row["total"] is None else money(row["total"])
         entered_at, now = whole_seconds(row["entered_at"]), whole_seconds(row["seen_left_at"] or self._clock.city())
-        colour = row["plate_colour"] or "other"
-        quoted = self._book.quote(row["site"], Stay(entered_at, max(now, entered_at), colour, row["vehicle_type"], site=row["site"]))
+        left_at = max(now, entered_at)
+        spans = apply_permits.spans_of(held, [Presence(row["zone"] or "", entered_at, left_at)])
+        stay = Stay(entered_at, left_at, row["plate_colour"] or "other", row["vehicle_type"], spans, site=row["site"])
+        quoted = self._book.quote(row["site"], stay)
         return money(quoted.price.total) if quoted else None
 
 
@@ -80,13 +99,13 @@ def place_in_time(cursor: str | None) -> tuple[datetime | None, UUID | None]:
 
 
 def routes(database: Database, keys: seal.Keys, book: Book, clock: Clock) -> list[Route]:
-    teller = _Teller(keys, book, clock)
+    teller = _Teller(database, keys, book, clock)
 
     async def list_my_sessions(call: Call) -> Page[SessionView]:
         at, last = place_in_time(call.query.cursor)
         rows = await database.fetch(store.queries.sessions_of_person, call.me.person, call.query.state, at, last, call.query.limit + 1)
         page = page_of(rows, call.query.limit, lambda row: (row["entered_at"].isoformat(), row["id"]))
-        return Page([teller.view(row) for row in page.items], page.next_cursor)
+        return Page(await teller.views(page.items), page.next_cursor)
 
     async def list_operator_sessions(call: Call) -> Page[OperatorSessionView]:
         at, last = place_in_time(call.query.cursor)
@@ -95,7 +114,7 @@ def routes(database: Database, keys: seal.Keys, book: Book, clock: Clock) -> lis
             store.queries.sessions_of_operators, operators, call.query.state, at, last, call.query.limit + 1, call.query.certainty
         )
         page = page_of(rows, call.query.limit, lambda row: (row["entered_at"].isoformat(), row["id"]))
-        return Page([teller.operator_view(row) for row in page.items], page.next_cursor)
+        return Page(await teller.operator_views(page.items), page.next_cursor)
 
     return [
         Route(

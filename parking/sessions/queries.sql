@@ -99,18 +99,21 @@ INSERT INTO parking.holder (plate_token, person, since, auto_pay) VALUES ($1, $2
 -- name: sessions_of_plate_since
 SELECT id FROM parking.session WHERE plate_token = $1 AND entered_at >= $2 AND state <> 'void' ORDER BY id;
 
+-- name: sessions_of_plate_after -- not over at the time
+SELECT id FROM parking.session WHERE plate_token = $1 AND coalesce(left_at, 'infinity') > $2 AND state <> 'void' ORDER BY id;
+
 -- name: unpriced_sessions -- closed while no tariff was in force at their site: of a tariff, or of one site
 SELECT s.id FROM parking.session s JOIN parking.site p ON p.id = s.site
  WHERE (p.tariff = $1 OR p.id = $2) AND 'no_tariff' = ANY (s.why) AND s.id > $3 ORDER BY s.id LIMIT $4;
 
 -- name: sessions_of_person -- newest first
-SELECT s.*, b.id AS bill, b.total FROM parking.session s LEFT JOIN parking.bill b ON b.session = s.id
+SELECT s.*, b.id AS bill, b.total, p.zone FROM parking.session s LEFT JOIN parking.bill b ON b.session = s.id LEFT JOIN parking.site p ON p.id = s.site
  WHERE s.person = $1 AND s.state <> 'void' AND ($2::text IS NULL OR s.state = $2)
    AND ($3::timestamptz IS NULL OR (s.entered_at, s.id) < ($3, $4::uuid))
  ORDER BY s.entered_at DESC, s.id DESC LIMIT $5;
 
 -- name: sessions_of_operators -- newest first
-SELECT s.*, b.id AS bill, b.total FROM parking.session s JOIN parking.site p ON p.id = s.site LEFT JOIN parking.bill b ON b.session = s.id
+SELECT s.*, b.id AS bill, b.total, p.zone FROM parking.session s JOIN parking.site p ON p.id = s.site LEFT JOIN parking.bill b ON b.session = s.id
  WHERE ($1::text[] IS NULL OR p.operator = ANY ($1)) AND ($2::text IS NULL OR s.state = $2) AND ($6::text IS NULL OR s.certainty = $6)
    AND ($3::timestamptz IS NULL OR (s.entered_at, s.id) < ($3, $4::uuid))
  ORDER BY s.entered_at DESC, s.id DESC LIMIT $5;

@@ -94,6 +94,11 @@ async def sessions_of_plate_since(tx: Transaction, plate_token: bytes, since: da
     return [row["id"] for row in await tx.fetch(queries.sessions_of_plate_since, plate_token, since)]
 
 
+async def sessions_of_plate_after(tx: Transaction, plate_token: bytes, at: datetime) -> list[UUID]:
+    """Those that were not over at that time."""
+    return [row["id"] for row in await tx.fetch(queries.sessions_of_plate_after, plate_token, at)]
+
+
 async def unpriced_sessions(tx: Transaction, tariff: str | None, site: str | None, after: UUID, limit: int) -> list[UUID]:
     return [row["id"] for row in await tx.fetch(queries.unpriced_sessions, tariff, site, after, limit)]
 

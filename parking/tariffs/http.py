@@ -1,7 +1,8 @@
 """What a stay would cost, asked before it."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Protocol
+from uuid import UUID
 
 import msgspec
 
@@ -11,7 +12,7 @@ from foundation.errors import Conflict, NotFound, invalid
 from foundation.http import Call, Route, Who
 from foundation.money import Money, money
 from parking.tariffs.book import Book
-from parking.tariffs.model import Stay
+from parking.tariffs.model import PermitSpan, Stay
 from parking.tariffs.render import LineView, line_views
 
 STAY_DAYS_MAX = 400
@@ -47,15 +48,33 @@ class QuoteView(msgspec.Struct, frozen=True, omit_defaults=True):
     provisional: bool = False
 
 
-def routes(book: Book) -> list[Route]:
+class OwnPlate(msgspec.Struct, frozen=True):
+    """A proved plate of the caller's, and what its permits cover of a stay."""
+
+    colour: str
+    permits: tuple[PermitSpan, ...]
+
+
+class OwnPlates(Protocol):
+    """The caller's plate with this text, at this site over this span; None when she has not proved to hold it."""
+
+    async def __call__(self, person: UUID, plate: str, site: str, entry: datetime, exit: datetime) -> OwnPlate | None: ...
+
+
+def routes(book: Book, own_plate: OwnPlates) -> list[Route]:
     async def get_quote(call: Call) -> QuoteView:
-        return quote_of(book, call.query.site, call.query.from_, call.query.to, call.query.plate_colour, call.query.vehicle_type)
+        query = call.query
+        return quote_of(book, _stay(query, query.plate_colour, query.vehicle_type))
 
     async def get_my_quote(call: Call) -> QuoteView:
         plate = plates.plate_of(call.query.plate)
         if plates.plate_fault(plate.text, plate.colour):
             raise invalid("?plate", "plate_format", "this is not a plate")
-        return quote_of(book, call.query.site, call.query.from_, call.query.to, plate.colour, "small")
+        stay = _stay(call.query, plate.colour, "small")
+        own = await own_plate(call.me.person, plate.text, stay.site, stay.entry, stay.exit)
+        if own is not None:  # Of any other plate nobody learns from a quote that it has a permit.
+            stay = msgspec.structs.replace(stay, plate_colour=own.colour, permits=own.permits)
+        return quote_of(book, stay)
 
     return [
         Route("GET", "/api/v1/quote", get_quote, "What a stay would cost, line by line", query=QuoteQuery, answer=QuoteView),
@@ -71,15 +90,20 @@ def routes(book: Book) -> list[Route]:
     ]
 
 
-def quote_of(book: Book, site: str, entry: datetime, exit: datetime, colour: str, vehicle_type: str) -> QuoteView:
-    entry, exit = whole_seconds(entry), whole_seconds(exit)
+def _stay(query: QuoteQuery | MyQuoteQuery, colour: str, vehicle_type: str) -> Stay:
+    entry, exit = whole_seconds(query.from_), whole_seconds(query.to)
     if exit < entry:
         raise invalid("?to", "order", "to is before from")
     if (exit - entry).days > STAY_DAYS_MAX:
         raise invalid("?to", "too_long", f"a stay is quoted for {STAY_DAYS_MAX} days at most")
+    return Stay(entry, exit, plate_colour=colour, vehicle_type=vehicle_type, site=query.site)
+
+
+def quote_of(book: Book, stay: Stay) -> QuoteView:
+    site = stay.site
     if not book.knows(site):
         raise NotFound(f"there is no site {site}")
-    quoted = book.quote(site, Stay(entry, exit, plate_colour=colour, vehicle_type=vehicle_type, site=site))
+    quoted = book.quote(site, stay)
     if quoted is None:
         raise Conflict(f"no tariff is in force at {site} at that time", code="no_tariff")
     rule = quoted.rule

@@ -196,12 +196,16 @@ class Tariff:
 
 
 class PermitSpan(msgspec.Struct, frozen=True):
-    """A permit held over `[start, end)`; `windows` narrows what the tariff lets a permit free, None takes all of that."""
+    """A permit held over `[start, end)`; `windows` narrows what the tariff lets a permit free, None takes all of that.
+
+    `name` is what conditions ask for, `title` what people read.
+    """
 
     start: datetime
     end: datetime
     windows: tuple[str, ...] | None = None
     name: str = "permit"
+    title: Text | None = None
 
     def __post_init__(self) -> None:
         _aware(self.start, self.end)

@@ -44,7 +44,7 @@ class Cover(NamedTuple):
     start: int
     end: int
     bits: int
-    name: str
+    what: Text
 
 
 class Spent(NamedTuple):
@@ -369,7 +369,7 @@ def _permitted(spent: Spent, own: Sequence[Run | Repeat]) -> list[tuple[int, int
             spans.append((start, run.end, cover, gross + run.gross))
         else:
             spans.append((run.start, run.end, run.cover, run.gross))
-    return [(start, end, words.of_permit(spent.covers[cover].name), -gross) for start, end, cover, gross in spans if gross]
+    return [(start, end, spent.covers[cover].what, -gross) for start, end, cover, gross in spans if gross]
 
 
 def _capped(plan: Plan, spent: Spent, entry: int, exit: int) -> list[tuple[int, int, Text, int]]:
@@ -450,7 +450,7 @@ def _days_before(plan: Plan, stay: Stay, calendar: Calendar, chains: list[list[S
 
 def _covers(plan: Plan, permits: Sequence[PermitSpan]) -> list[Cover]:
     spans = [(permit, plan.permit_bits & plan.bits_of(permit.windows)) for permit in permits]
-    return [Cover(wall(permit.start), wall(permit.end), bits, permit.name) for permit, bits in spans if bits]
+    return [Cover(wall(permit.start), wall(permit.end), bits, words.of_permit(permit)) for permit, bits in spans if bits]
 
 
 def _plan(tariff: Tariff, stay: Stay) -> Plan:

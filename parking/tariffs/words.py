@@ -1,6 +1,6 @@
 """Say in Chinese and English what a line is for and what a tariff is: the words a driver reads and an appeal quotes."""
 
-from parking.tariffs.model import Condition, Discount, Season, Step, Tariff, Text, Window
+from parking.tariffs.model import Condition, Discount, PermitSpan, Season, Step, Tariff, Text, Window
 
 _WINDOW_NAMES = {
     "day": Text("白天", "day"),
@@ -73,11 +73,11 @@ def of_repeat(times: int, gross: int) -> Text:
     return Text(f"{times} × 24小时，各{each}元", f"{times} × 24 h, {each} each")
 
 
-def of_permit(name: str) -> Text:
-    return Text(
-        "停车证免费" if name == "permit" else f"停车证免费（{name}）",
-        "free with permit" if name == "permit" else f"free with permit ({name})",
-    )
+def of_permit(permit: PermitSpan) -> Text:
+    title = permit.title or (None if permit.name == "permit" else Text(permit.name, permit.name))
+    if title is None:
+        return Text("停车证免费", "free with permit")
+    return Text(f"停车证免费（{title.zh}）", f"free with permit ({title.en})")
 
 
 def of_window_cap(window: Window) -> Text:

@@ -71,6 +71,11 @@ async def owned_plate(reader: store.Reader, keys: Keys, person: uuid.UUID, plate
     return opened(keys, row) if row else None
 
 
+async def proved_plate(reader: store.Reader, keys: Keys, person: uuid.UUID, text: str) -> OwnedPlate | None:
+    """The plate with this text that the person proved to hold; None when she did not, whoever else does."""
+    return next((one for one in await plates_of(reader, keys, person) if one.proved and one.plate == text), None)
+
+
 async def bound_token(reader: store.Reader, person: uuid.UUID, plate: str) -> bytes:
     """The token of a plate in a person's list, by its id as it stands in an address. Raises NotFound."""
     try:

@@ -11,6 +11,9 @@ from foundation import events, ids, seal
 from foundation.clock import Clock
 from foundation.events import (
     Direction,
+    Names,
+    PermitEnded,
+    PermitGranted,
     PlateProved,
     PlateReleased,
     SiteChanged,
@@ -27,7 +30,7 @@ from foundation.sql import Query
 from parking.bills.follow import DebtsFollower
 from parking.ledger import settle
 from parking.ledger.model import AccountKind
-from parking.sessions.follow import HoldersFollower, StaysFollower, conclude_once
+from parking.sessions.follow import HoldersFollower, PermitsFollower, StaysFollower, conclude_once
 from parking.sites import store as sites
 from parking.tariffs.publish_tariff import publish_tariff
 
@@ -45,6 +48,7 @@ windows:
 caps: {{day: 5000, period: rolling, stay: null}}
 """
 CHAINED = "reentry: {gap_minutes: 15, same: lot}"
+PERMITS = "permits: {windows: [day]}"
 
 
 @dataclass(frozen=True)
@@ -78,12 +82,14 @@ class City:
     seq: int = 0
     position: int = 0
 
-    async def site(self, name: str, *, more: str = "", publish: bool = True, operator: str = "op", tariff: str | None = None) -> str:
+    async def site(
+        self, name: str, *, more: str = "", publish: bool = True, operator: str = "op", tariff: str | None = None, zone: str = "z"
+    ) -> str:
         """A site with a tariff of its own."""
         site = f"{self.name}-{name}"
         code = f"{site}-tariff" if tariff is None else tariff
         fact = SiteChanged(
-            site=site, operator=f"{self.name}-{operator}", type="surface", counted_by="spots", capacity=3, tariff=code, zone="z"
+            site=site, operator=f"{self.name}-{operator}", type="surface", counted_by="spots", capacity=3, tariff=code, zone=zone
         )
         await self.database.run(lambda tx: sites.save_site(tx, fact))
         if publish:
@@ -139,11 +145,26 @@ class City:
             follower: Follower = DebtsFollower(self.clock) if isinstance(fact, TopUpPaid) else HoldersFollower(self.clock)
             await self._apply(follower, [fact])
 
-    async def _apply(self, follower: Follower, told: Sequence[events.Event]) -> None:
+    async def grant(
+        self, plate: str, since: datetime, until: datetime, *, at: datetime = NINE, permit: uuid.UUID | None = None, zone: str = "z"
+    ) -> uuid.UUID:
+        """A permit, told at a time."""
+        fact = PermitGranted(
+            permit=permit or ids.new_id(), plate_token=self.token(plate), zone=zone, permit_kind="resident",
+            names=Names("居民停车证", "Resident permit"), valid_from=since, valid_to=until,
+        )  # fmt: skip
+        await self._apply(PermitsFollower(self.clock), [fact], at)
+        return fact.permit
+
+    async def end_permit(self, permit: uuid.UUID, plate: str, ended_at: datetime, *, at: datetime = NINE) -> None:
+        fact = PermitEnded(permit=permit, plate_token=self.token(plate), ended_at=ended_at)
+        await self._apply(PermitsFollower(self.clock), [fact], at)
+
+    async def _apply(self, follower: Follower, told: Sequence[events.Event], at: datetime = NINE) -> None:
         entries = []
         for one in told:
             self.position += 1
-            row = events.told(one, NINE)
+            row = events.told(one, at)
             entries.append(Entry(self.position, NINE, row.at, row.kind, row.key, row.body))
         await self.database.run(lambda tx: follower.apply(tx, entries))
 

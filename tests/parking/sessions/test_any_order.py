@@ -9,7 +9,8 @@ import random
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from functools import partial
 
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
@@ -19,7 +20,11 @@ from foundation.events import SpotSeen, VehiclePassed
 from foundation.postgres import Database, Record
 from foundation.sql import Query
 from parking.ledger.model import AccountKind
-from tests.parking.sessions.city import CHAINED, NINE, City, FixedClock
+from parking.tariffs.calendar import official
+from parking.tariffs.model import PermitSpan, Stay
+from parking.tariffs.price_stay import price_stay
+from parking.tariffs.read_tariff import read_tariff
+from tests.parking.sessions.city import CHAINED, LOT, NINE, PERMITS, City, FixedClock
 
 PLATES = ("豫A8B012", "豫A88012", "豫AB8012", "豫A12345")  # The second may be a misreading of the first or the third, or another car.
 DRIVERS = 3
@@ -39,7 +44,8 @@ class Said:
 
 @dataclass(frozen=True)
 class Told:
-    """A fact, in the order of facts: money for a driver, or a plate proved, released, or a tariff published."""
+    """A fact, in the order of facts: money for a driver, or a plate proved, released, or a tariff published, or a permit for a plate
+    granted or ended: `number` says when it begins or ends, and twice that when it is told."""
 
     what: str
     driver: int
@@ -57,8 +63,8 @@ CROWD = st.builds(  # Everything within moments, on one spot and at one gate.
     st.integers(0, 3),
 )  # fmt: skip
 TOLD = st.builds(
-    Told, st.sampled_from(["money", "proof", "proof", "release", "tariff"]), st.integers(0, DRIVERS - 1), st.integers(0, 3),
-    st.sampled_from([0, 100, 700, 3000, 9000]),
+    Told, st.sampled_from(["money", "proof", "proof", "release", "tariff", "permit", "permit", "end"]), st.integers(0, DRIVERS - 1),
+    st.integers(0, 3), st.sampled_from([0, 100, 700, 3000, 9000]),
 )  # fmt: skip
 
 
@@ -70,12 +76,13 @@ class Universe:
         self.drivers = [ids.new_id() for _ in range(DRIVERS)]
         self.names = {city.token(plate): plate for plate in PLATES}
         self.sites: list[str] = []
+        self.permits: dict[str, uuid.UUID] = {}  # Of each plate the newest.
         self.said = said
 
     async def found(self) -> None:
         self.sites = [
-            await self.city.site("a", more=CHAINED), await self.city.site("b", publish=False), await self.city.site("g", more=CHAINED),
-            await self.city.site("h", operator="other"),
+            await self.city.site("a", more=f"{CHAINED}\n{PERMITS}"), await self.city.site("b", publish=False),
+            await self.city.site("g", more=f"{CHAINED}\n{PERMITS}"), await self.city.site("h", operator="other", more=PERMITS, zone="y"),
         ]  # fmt: skip
 
     def reading(self, number: int) -> SpotSeen | VehiclePassed:
@@ -102,6 +109,11 @@ class Universe:
         elif fact.what == "tariff":
             await self.city.publish(f"{self.sites[1]}-tariff")
             await self.city.tell_tariff(f"{self.sites[1]}-tariff")
+        elif fact.what == "permit":
+            end, zone = at + timedelta(hours=1 + fact.driver), "zy"[fact.driver % 2]
+            self.permits[plate] = await self.city.grant(plate, at, end, at=NINE + timedelta(seconds=fact.number), zone=zone)
+        elif fact.what == "end" and plate in self.permits:
+            await self.city.end_permit(self.permits[plate], plate, at, at=NINE + timedelta(seconds=fact.number))
 
     async def rest(self) -> tuple[list[str], list[int]]:
         await self.city.conclude(NINE + timedelta(days=1))
@@ -183,3 +195,51 @@ async def in_some_order(universe: Universe, told: list[Told], chance: random.Ran
             batch = [heard.pop() for _ in range(min(len(heard), chance.randrange(1, 5)))]
             note(f"hear {batch}")
             await universe.city.hear(*(universe.reading(number) for number in batch))
+
+
+@given(
+    st.lists(st.tuples(st.integers(5, 300), st.integers(20, 400)), min_size=1, max_size=3),
+    st.lists(st.tuples(*[st.integers(-60, 700)] * 4), min_size=1, max_size=2),
+    st.randoms(use_true_random=False),
+)
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+async def test_readings_and_permits_in_any_order_give_the_same_due(
+    connected: Database, keys: seal.Keys, visits: list[tuple[int, int]], permits: list[tuple[int, int, int, int]], chance: random.Random
+) -> None:
+    """Each permit is told, begins, is ended and is told to end at minutes of its own; what is due follows from these alone."""
+    city = City(connected, keys, FixedClock())
+    site = await city.site("s", more=PERMITS)
+    stays = list[tuple[int, int]]()
+    for gap, length in visits:
+        entry = (stays[-1][1] if stays else 0) + gap
+        stays.append((entry, entry + length))
+    acts = [partial(_stands, city, site, entry, exit) for entry, exit in stays]
+    acts += [partial(_holds, city, chance, *permit) for permit in permits]
+    chance.shuffle(acts)
+    for act in acts:
+        await act()
+        if chance.random() < 0.5:
+            await city.conclude(NINE + timedelta(days=2))
+    await city.conclude(NINE + timedelta(days=2))
+
+    spans = [(max(told, since), min(since + 300, max(ended, told_ended))) for told, since, ended, told_ended in permits]
+    held = tuple(PermitSpan(_minute(start), _minute(end)) for start, end in spans if start < end)
+    tariff = read_tariff(LOT.format(code="oracle", more=PERMITS))
+    expected = [price_stay(tariff, Stay(_minute(entry), _minute(exit), permits=held), official()).total for entry, exit in stays]
+    assert [row["total"] for row in await city.stays()] == expected
+    await city.proved()
+
+
+def _minute(number: float) -> datetime:
+    return NINE + timedelta(minutes=number)
+
+
+async def _stands(city: City, site: str, entry: int, exit: int) -> None:
+    await city.hear(city.seen(site, "1", _minute(entry), "occupied", PLATES[0]), city.seen(site, "1", _minute(exit), "free"))
+
+
+async def _holds(city: City, chance: random.Random, told: int, since: int, ended: int, told_ended: int) -> None:
+    permit = await city.grant(PLATES[0], _minute(since), _minute(since + 300), at=_minute(told))
+    if chance.random() < 0.5:
+        await city.conclude(NINE + timedelta(days=2))
+    await city.end_permit(permit, PLATES[0], _minute(ended), at=_minute(told_ended))

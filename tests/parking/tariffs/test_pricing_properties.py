@@ -216,6 +216,19 @@ def test_permits_and_discounts_never_raise_a_fee(tariff: Tariff, stay: Stay) -> 
     assert fee <= price_stay(replace(tariff, discounts=(), round_total=1), stay, CALENDAR).total
 
 
+@given(any_tariff, stays(), st.integers(0, 100))
+@many
+def test_permit_in_two_parts_is_one_permit(tariff: Tariff, stay: Stay, percent: int) -> None:
+    whole = [PermitSpan(stay.entry, stay.exit, name="card")]
+    middle = stay.entry + timedelta(seconds=(stay.exit - stay.entry).total_seconds() * percent // 100)
+    parts = [PermitSpan(stay.entry, middle, name="card"), PermitSpan(middle, stay.exit, name="card")]
+    one, two = [price_stay(tariff, msgspec.structs.replace(stay, permits=tuple(held)), CALENDAR) for held in (whole, parts)]
+
+    assert sum(line.amount for line in one.lines) == one.total
+    assert sum(line.amount for line in two.lines) == two.total
+    assert one.total == two.total
+
+
 @given(any_tariff, stays())
 @few
 def test_free_minutes_are_free(tariff: Tariff, stay: Stay) -> None:
