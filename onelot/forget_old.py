@@ -12,6 +12,7 @@ from foundation.clock import Clock
 from foundation.postgres import Database
 from gateway_mqtt import store as gateway
 from parking.sessions import follow as sessions
+from services.exchange import forget_old as exchange
 from services.identity import forget_old as identity
 
 log = structlog.get_logger()
@@ -29,6 +30,7 @@ async def forget_old(database: Database, clock: Clock) -> None:
     while forgotten := await sessions.forget_once(database, clock):
         FORGOTTEN.labels("observations").inc(forgotten)
     await identity.forget_old(database, clock.wall())
+    await exchange.forget_old(database, city)
 
 
 async def keep_forgetting(database: Database, clock: Clock, done: Callable[[], None]) -> None:

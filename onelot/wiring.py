@@ -46,6 +46,10 @@ from parking.sessions.follow import HoldersFollower, PermitsFollower, StaysFollo
 from parking.sites.store import SitesFollower
 from parking.tariffs import http as tariffs_http
 from parking.tariffs.book import Book
+from services.exchange import catalogue
+from services.exchange import http as exchange_http
+from services.exchange.ask import Exchange
+from services.exchange.providers.departments import HttpDepartments
 from services.identity import door
 from services.identity import http as identity_http
 from services.identity import plates as identity_plates
@@ -79,6 +83,7 @@ class City:
     known: Known
     sender: Sender
     bank: SimBank
+    exchange: Exchange
     followers: list[Follower] = field(default_factory=list)
     routes: list[Route] = field(default_factory=list)
 
@@ -136,7 +141,10 @@ def _assemble(
     known = Known(database, clock)
     sender = Sender(HttpSms(web, outside.phones_url, outside.phones_key))
     bank = SimBank(_bank_settings(settings, outside), web, clock)
-    city = City(settings, clock, keys, bell, database, registry, ingest, listener, board, Fanout(board, clock), book, known, sender, bank)
+    departments = HttpDepartments(web, outside.departments_url, outside.departments_key, catalogue.official())
+    exchange = Exchange(database, keys, clock, catalogue.official(), departments)
+    fanout = Fanout(board, clock)
+    city = City(settings, clock, keys, bell, database, registry, ingest, listener, board, fanout, book, known, sender, bank, exchange)
     city.followers = followers(keys, clock)
     city.routes = _routes(city, web, outside)
     return city
@@ -180,6 +188,7 @@ def _routes(city: City, web: aiohttp.ClientSession, outside: Outside) -> list[Ro
             dues=_Dues(database),
             secure=secure,
         ),
+        *exchange_http.routes(database, city.exchange.catalogue),
         *sessions_http.routes(database, keys, city.book, clock),
         *bills_http.routes(database, keys, clock, functools.partial(_token_of_plate, database, keys)),
         *payments_http.routes(database, keys, clock, city.bank, _bill_of),

@@ -2,6 +2,18 @@
 
 CREATE SCHEMA services;
 
+CREATE TABLE services.access (
+    id uuid NOT NULL,
+    person uuid NOT NULL,
+    at timestamp with time zone NOT NULL,
+    agency text NOT NULL,
+    staff uuid,
+    purpose text NOT NULL,
+    case_id uuid,
+    fields text[] NOT NULL,
+    CONSTRAINT access_fields_check CHECK ((cardinality(fields) > 0))
+);
+
 CREATE TABLE services.one_time_code (
     id uuid NOT NULL,
     phone_token bytea NOT NULL,
@@ -94,6 +106,9 @@ CREATE TABLE services.wrong_code (
     at timestamp with time zone NOT NULL
 );
 
+ALTER TABLE ONLY services.access
+    ADD CONSTRAINT access_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY services.one_time_code
     ADD CONSTRAINT one_time_code_pkey PRIMARY KEY (id);
 
@@ -121,6 +136,10 @@ ALTER TABLE ONLY services.session
 ALTER TABLE ONLY services.session
     ADD CONSTRAINT session_token_hash_key UNIQUE (token_hash);
 
+CREATE INDEX access_at ON services.access USING btree (at);
+
+CREATE INDEX access_person ON services.access USING btree (person, id DESC);
+
 CREATE INDEX one_time_code_address ON services.one_time_code USING btree (address_token, asked_at DESC);
 
 CREATE INDEX one_time_code_asked ON services.one_time_code USING btree (asked_at DESC);
@@ -146,6 +165,9 @@ CREATE INDEX session_seen ON services.session USING btree (seen_at);
 CREATE INDEX wrong_code_address ON services.wrong_code USING btree (address_token, at DESC);
 
 CREATE INDEX wrong_code_at ON services.wrong_code USING btree (at);
+
+ALTER TABLE ONLY services.access
+    ADD CONSTRAINT access_person_fkey FOREIGN KEY (person) REFERENCES services.person(id);
 
 ALTER TABLE ONLY services.person_key
     ADD CONSTRAINT person_key_person_fkey FOREIGN KEY (person) REFERENCES services.person(id);

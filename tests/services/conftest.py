@@ -18,6 +18,8 @@ from foundation import http, journal, postgres
 from foundation.clock import Clock
 from foundation.errors import NotAllowed, NotLoggedIn, Problem
 from foundation.seal import Keys
+from services.exchange import catalogue
+from services.exchange import http as exchange_http
 from services.identity import door, who_is
 from services.identity.http import routes
 from services.identity.model import Limit, Limits
@@ -138,11 +140,13 @@ class House:
     secure: bool = False
     limits: Limits = ROOMY
     presences: dict[str, Any] = field(default_factory=dict)
+    exchange: bool = False
     dues: Owed = field(default_factory=Owed)
     urls: list[str] = field(default_factory=list)  # All that were asked for at the door.
 
     def routes(self) -> list[http.Route]:
-        return routes(
+        more = exchange_http.routes(self.database, catalogue.official()) if self.exchange else []
+        return more + routes(
             self.database,
             self.keys,
             self.clock,

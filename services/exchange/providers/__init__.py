@@ -1,0 +1,1 @@
+"""Clients of departments, behind the Protocol of the model."""
