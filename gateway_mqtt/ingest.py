@@ -349,7 +349,6 @@ class Ingest:
 
     async def keep_presence(self, done: Callable[[], None]) -> None:
         """Tell on, each second, who came, who went and who still speaks; and each five seconds how they do."""
-        disconnected = False
         for round_number in itertools.count():
             await asyncio.sleep(1.0 if round_number else 0.05)
             try:
@@ -357,9 +356,7 @@ class Ingest:
                 self.speakers.tell_who_speaks()
                 if self.speakers.presence:
                     await self._commit([])
-                if not disconnected:
-                    await self._database.run(store.disconnect_all)
-                    disconnected = True
+                await self.speakers.tell_twins(self.listener)
                 if round_number % 5 == 0:
                     await self.speakers.save_health()
                     await self.speakers.save_strangers()

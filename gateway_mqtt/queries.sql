@@ -63,19 +63,45 @@ DELETE FROM gateway.unknown_device WHERE (username, address) IN (
   SELECT username, address FROM gateway.unknown_device ORDER BY last_at DESC OFFSET 1000);
 
 -- name: save_health
-INSERT INTO gateway.device_health AS h (device, connected, heard_at, offset_s, firmware, readings, plates_read, plates_due, refused, seq_gaps, no_clock)
-SELECT * FROM unnest($1::text[], $2::boolean[], $3::timestamptz[], $4::int[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[])
-ON CONFLICT (device) DO UPDATE SET connected = excluded.connected, heard_at = greatest(h.heard_at, excluded.heard_at),
+INSERT INTO gateway.device_health AS h (device, heard_at, offset_s, firmware, readings, plates_read, plates_due, refused, seq_gaps, no_clock)
+SELECT * FROM unnest($1::text[], $2::timestamptz[], $3::int[], $4::text[], $5::bigint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[])
+ON CONFLICT (device) DO UPDATE SET heard_at = greatest(h.heard_at, excluded.heard_at),
   offset_s = coalesce(excluded.offset_s, h.offset_s), firmware = coalesce(nullif(excluded.firmware, ''), h.firmware),
   readings = h.readings + excluded.readings, plates_read = h.plates_read + excluded.plates_read, plates_due = h.plates_due + excluded.plates_due,
   refused = h.refused + excluded.refused, seq_gaps = h.seq_gaps + excluded.seq_gaps, no_clock = h.no_clock + excluded.no_clock;
 
--- name: disconnect_all -- whom a process that ended had connected; who still is says so within seconds
-UPDATE gateway.device_health SET connected = false WHERE connected;
+-- name: beat -- this run lives; how many others do
+WITH mine AS (
+  INSERT INTO gateway.run (id, beat_at) VALUES ($1, clock_timestamp()) ON CONFLICT (id) DO UPDATE SET beat_at = clock_timestamp())
+SELECT count(*) AS others, clock_timestamp() AS now FROM gateway.run WHERE id <> $1 AND beat_at > clock_timestamp() - interval '10 seconds';
+
+-- name: hold_devices -- the later connection holds; answers which of these do
+INSERT INTO gateway.held AS h (device, run, connection, opened_at)
+SELECT o.device, $1, o.connection, o.opened_at FROM unnest($2::text[], $3::uuid[], $4::timestamptz[]) AS o(device, connection, opened_at)
+ON CONFLICT (device) DO UPDATE SET run = excluded.run, connection = excluded.connection, opened_at = excluded.opened_at, written_at = clock_timestamp()
+ WHERE h.run = excluded.run OR h.opened_at <= excluded.opened_at OR NOT EXISTS (SELECT FROM gateway.online n WHERE n.device = h.device)
+RETURNING device;
+
+-- name: release_devices -- by connection: what came after it stays
+DELETE FROM gateway.held WHERE device = ANY ($1::text[]) AND connection = ANY ($2::uuid[]);
+
+-- name: held_elsewhere
+SELECT device FROM gateway.held WHERE run <> $1 AND written_at >= $2;
+
+-- name: release_run
+DELETE FROM gateway.held WHERE run = $1;
+
+-- name: end_run
+DELETE FROM gateway.run WHERE id = $1;
+
+-- name: bury_runs
+WITH dead AS (DELETE FROM gateway.run WHERE beat_at < clock_timestamp() - interval '1 hour' RETURNING id)
+DELETE FROM gateway.held WHERE run IN (SELECT id FROM dead);
 
 -- name: list_devices -- by id; the operator sees its own sites
-SELECT d.id, d.site, d.kind, d.lanes, h.connected, h.heard_at, h.offset_s, h.firmware, h.readings, h.plates_read, h.plates_due, h.refused, h.seq_gaps, h.no_clock
+SELECT d.id, d.site, d.kind, d.lanes, o.device IS NOT NULL AS connected, h.heard_at, h.offset_s, h.firmware, h.readings, h.plates_read, h.plates_due, h.refused, h.seq_gaps, h.no_clock
   FROM gateway.device d JOIN gateway.site s ON s.id = d.site LEFT JOIN gateway.device_health h ON h.device = d.id
+       LEFT JOIN gateway.online o ON o.device = d.id
  WHERE d.removed_at IS NULL AND ($1::text[] IS NULL OR s.operator = ANY ($1)) AND ($2::text IS NULL OR d.id > $2)
  ORDER BY d.id LIMIT $3;
 
@@ -86,5 +112,6 @@ SELECT s.operator, d.lanes FROM gateway.device d JOIN gateway.site s ON s.id = d
 SELECT count(*) FROM gateway.refused WHERE received_at > $1::timestamptz - interval '1 hour';
 
 -- name: sum_devices -- at $1, which is city time
-SELECT count(*) AS total, count(*) FILTER (WHERE h.connected AND h.heard_at > $1::timestamptz - interval '10 minutes') AS online
-  FROM gateway.device d LEFT JOIN gateway.device_health h ON h.device = d.id WHERE d.removed_at IS NULL;
+SELECT count(*) AS total, count(*) FILTER (WHERE o.device IS NOT NULL AND h.heard_at > $1::timestamptz - interval '10 minutes') AS online
+  FROM gateway.device d LEFT JOIN gateway.device_health h ON h.device = d.id LEFT JOIN gateway.online o ON o.device = d.id
+ WHERE d.removed_at IS NULL;

@@ -16,7 +16,6 @@ CREATE TABLE gateway.device (
 
 CREATE TABLE gateway.device_health (
     device text NOT NULL,
-    connected boolean NOT NULL,
     heard_at timestamp with time zone NOT NULL,
     offset_s integer,
     firmware text DEFAULT ''::text NOT NULL,
@@ -27,6 +26,24 @@ CREATE TABLE gateway.device_health (
     seq_gaps bigint DEFAULT 0 NOT NULL,
     no_clock bigint DEFAULT 0 NOT NULL
 );
+
+CREATE TABLE gateway.held (
+    device text NOT NULL,
+    run uuid NOT NULL,
+    connection uuid NOT NULL,
+    opened_at timestamp with time zone NOT NULL,
+    written_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+CREATE TABLE gateway.run (
+    id uuid NOT NULL,
+    beat_at timestamp with time zone NOT NULL
+);
+
+CREATE VIEW gateway.online AS
+ SELECT h.device
+   FROM (gateway.held h
+     JOIN gateway.run r ON (((r.id = h.run) AND (r.beat_at > (clock_timestamp() - '00:00:10'::interval)))));
 
 CREATE TABLE gateway.refused (
     id bigint NOT NULL,
@@ -73,8 +90,14 @@ ALTER TABLE ONLY gateway.device_health
 ALTER TABLE ONLY gateway.device
     ADD CONSTRAINT device_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY gateway.held
+    ADD CONSTRAINT held_pkey PRIMARY KEY (device);
+
 ALTER TABLE ONLY gateway.refused
     ADD CONSTRAINT refused_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY gateway.run
+    ADD CONSTRAINT run_pkey PRIMARY KEY (id);
 
 ALTER TABLE ONLY gateway.site
     ADD CONSTRAINT site_pkey PRIMARY KEY (id);
@@ -86,6 +109,10 @@ ALTER TABLE ONLY gateway.unknown_device
     ADD CONSTRAINT unknown_device_pkey PRIMARY KEY (username, address);
 
 CREATE INDEX device_site ON gateway.device USING btree (site);
+
+CREATE INDEX held_run ON gateway.held USING btree (run);
+
+CREATE INDEX held_written ON gateway.held USING btree (written_at);
 
 CREATE INDEX refused_site ON gateway.refused USING btree (site, id);
 

@@ -12,6 +12,7 @@ from gateway_mqtt import store
 from gateway_mqtt.decode import Device, StatusSaid, clock_error
 from gateway_mqtt.listener import Connection, Listener, Login
 from gateway_mqtt.registry import Registry
+from gateway_mqtt.twins import Twins
 
 STRANGERS_MAX = 1000  # Between two looks; who comes beyond them will come again.
 STATUSES_KEPT = 8  # By which a status that an earlier connection said already is known.
@@ -81,6 +82,7 @@ class Speakers:
         self._clocks: dict[int, DeviceClock] = {}  # Of the open connections, by number.
         self.presence: list[DeviceHeard] = []
         self.strangers: dict[tuple[str, str], str] = {}
+        self.twins = Twins(database)
 
     def __getitem__(self, device: str) -> Speaker:
         return self._by_name[device]
@@ -102,12 +104,17 @@ class Speakers:
         clock = self._clocks[connection.number] = DeviceClock(uuid.UUID(int=connection.number))
         speaker = self._by_name.setdefault(device.id, Speaker(device, clock))
         speaker.device, speaker.clock, speaker.connection, speaker.heard_at = device, clock, clock.connection, self._clock.city()
+        self.twins.opened(device.id, clock.connection, self._clock.wall())
+        if not self.twins.alone:
+            speaker.breaks += 1  # It may have spoken at another gateway meanwhile: what was seen here no longer tells what is news.
         self._tell(speaker, connected=True)
 
     def closed(self, connection: Connection) -> None:
         """Only the connection that a device has now can say that the device is gone."""
         clock = self._clocks.pop(connection.number, None)
         speaker = self._by_name.get(connection.login.device)
+        if clock is not None:
+            self.twins.closed(connection.login.device, clock.connection)
         if speaker is not None and clock is not None and speaker.connection == clock.connection:
             self._tell(speaker, connected=False)
             speaker.connection = None
@@ -141,6 +148,16 @@ class Speakers:
                 if connection is not None:
                     connection.close(NOT_AUTHORIZED)
 
+    async def tell_twins(self, listener: Listener | None) -> None:
+        """One connection a device, across gateways, too: who went to another one is let go here."""
+
+        def let_go(device: str, connection: uuid.UUID) -> None:
+            there = listener.connection_of(device) if listener is not None else None
+            if there is not None and there.number == connection.int:
+                there.supersede()
+
+        await self.twins.tell({name: one.connection for name, one in self._by_name.items() if one.connection is not None}, let_go)
+
     def tell_who_speaks(self) -> None:
         """That those who go on speaking live, about as often as they do."""
         for speaker in self._by_name.values():
@@ -151,7 +168,7 @@ class Speakers:
         """What has changed of how they do; counted again when it could not be saved."""
         rows, counted = [], []
         for speaker in self._by_name.values():
-            said = (speaker.connection is not None, speaker.heard_at, speaker.clock.offset_s, speaker.firmware)
+            said = (speaker.heard_at, speaker.clock.offset_s, speaker.firmware)
             if speaker.heard_at is None or (said == speaker.saved and not speaker.health):
                 continue
             counts, speaker.health, speaker.saved = speaker.health, {}, said

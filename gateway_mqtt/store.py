@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
@@ -105,8 +106,37 @@ async def save_health(tx: Transaction, rows: Sequence[Sequence[Any]]) -> None:
     await tx.execute(queries.save_health, *[list(column) for column in zip(*rows, strict=True)])
 
 
-async def disconnect_all(tx: Transaction) -> None:
-    await tx.execute(queries.disconnect_all)
+async def beat(tx: Transaction, run: UUID) -> tuple[int, datetime]:
+    """Say that a run lives; answers how many others do, and PostgreSQL's time."""
+    row = await tx.row(queries.beat, run)
+    assert row is not None
+    return int(row["others"]), row["now"]
+
+
+async def hold_devices(tx: Transaction, run: UUID, opened: Mapping[str, tuple[UUID, datetime]]) -> set[str]:
+    """Devices that are this run's now; those that came to another one later are not among them."""
+    devices = sorted(opened)  # In one order, or two gateways wait for each other.
+    columns = ([opened[device][0] for device in devices], [opened[device][1] for device in devices])
+    return {row["device"] for row in await tx.fetch(queries.hold_devices, run, devices, *columns)}
+
+
+async def release_devices(tx: Transaction, closed: Mapping[UUID, str]) -> None:
+    await tx.execute(queries.release_devices, sorted(closed.values()), list(closed))
+
+
+async def held_elsewhere(tx: Transaction, run: UUID, since: datetime) -> set[str]:
+    """Devices that another run said to hold since then."""
+    return {row["device"] for row in await tx.fetch(queries.held_elsewhere, run, since)}
+
+
+async def end_run(tx: Transaction, run: UUID) -> None:
+    await tx.execute(queries.release_run, run)
+    await tx.execute(queries.end_run, run)
+
+
+async def bury_runs(tx: Transaction) -> None:
+    """Runs that died an hour ago or more, with what they held."""
+    await tx.execute(queries.bury_runs)
 
 
 async def note_unknown(tx: Transaction, strangers: Mapping[tuple[str, str], str], at: datetime) -> None:
