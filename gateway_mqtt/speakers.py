@@ -156,7 +156,11 @@ class Speakers:
             if there is not None and there.number == connection.int:
                 there.supersede()
 
+        was_alone = self.twins.alone
         await self.twins.tell({name: one.connection for name, one in self._by_name.items() if one.connection is not None}, let_go)
+        if was_alone and not self.twins.alone:  # Somebody may have been there and back since the other gateway opened.
+            for speaker in self._by_name.values():
+                speaker.breaks += 1
 
     def tell_who_speaks(self) -> None:
         """That those who go on speaking live, about as often as they do."""

@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import os
 import secrets
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ MARKER = "onelot.json"
 LOCK = "lock"
 SECRETS = "secrets.json"
 STATE_FORMAT = 1
+SHARE_TRIES = 20  # In a second.
 
 
 class EmbeddedRefused(Exception):
@@ -76,6 +78,36 @@ def claim(path: Path) -> DataDirectory:
         os.close(lock)
         raise
     return place
+
+
+def share(path: Path) -> DataDirectory:
+    """The directory for one of several processes that run a part each: any number of them, and no whole city beside them."""
+    path = path.absolute()
+    with _refusing(path):
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        refuse_foreign(path)
+        lock = os.open(path / LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        with contextlib.suppress(BlockingIOError):  # Else another part has marked it.
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if not (path / MARKER).exists():
+                write_private(path / MARKER, msgspec.json.encode(State()))
+        _share_lock(path, lock)
+    except BaseException:
+        os.close(lock)
+        raise
+    return DataDirectory(path, lock)
+
+
+def _share_lock(path: Path, lock: int) -> None:
+    """Another part may be marking the directory at this moment; a city that holds it goes on holding it."""
+    for _ in range(SHARE_TRIES):
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return
+        time.sleep(0.05)
+    holder = os.pread(lock, 20, 0).decode().strip() or "not yet known"
+    raise EmbeddedRefused(f"A whole city already runs on {path} (process {holder}): stop it first, or give another --data.")
 
 
 def refuse_foreign(path: Path) -> None:

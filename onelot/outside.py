@@ -1,15 +1,19 @@
 """The outside parties that a city without contracts of its own begins with: simulators on loopback that speak the real protocols."""
 
+import base64
 import contextlib
 import hashlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
+import msgspec
 from aiohttp import web
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from onelot.data_directory import DataDirectory
+from onelot.config import Misused
+from onelot.data_directory import DataDirectory, write_private
 from onelot.http import serve
 from simulators import bank, departments, phones
 
@@ -26,8 +30,53 @@ class Outside:
     departments_url: str
     departments_key: str
     bank_url: str
-    bank_key: Ed25519PrivateKey
+    bank_key: Ed25519PublicKey
     merchant_key: Ed25519PrivateKey
+
+
+FILE = "outside.json"
+
+
+def save(data: Path, outside: Outside) -> None:
+    """Where the parties are, for the parts that run as processes of their own; a city with contracts writes the file by hand."""
+    write_private(
+        data / FILE, msgspec.json.format(msgspec.json.encode({one.name: _plain(getattr(outside, one.name)) for one in fields(Outside)}))
+    )
+
+
+def load(data: Path) -> Outside:
+    """Raises Misused, saying how to get the file."""
+    file = data / FILE
+    try:
+        held = msgspec.json.decode(file.read_bytes())
+        return Outside(**{one.name: _key(held[one.name]) for one in fields(Outside)})
+    except FileNotFoundError:
+        raise Misused(f"{file} is not there: it says where phones, departments and bank are; `onelot run outside` simulates them") from None
+    except (msgspec.DecodeError, KeyError, TypeError, ValueError) as error:
+        why = f"{type(error).__name__}: {str(error)[:80]}"
+        raise Misused(f"{file} cannot be read ({why}); docs/operations.md says what stands in it") from None
+
+
+def nobody() -> Outside:
+    """For a part that speaks to none of them."""
+    key = Ed25519PrivateKey.generate()
+    return Outside("", "", "", "", "", key.public_key(), key)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Ed25519PublicKey):
+        return {"public": base64.b64encode(value.public_bytes_raw()).decode()}
+    if isinstance(value, Ed25519PrivateKey):
+        return {"private": base64.b64encode(value.private_bytes_raw()).decode()}
+    return value
+
+
+def _key(held: Any) -> Any:  # a text, or a key in base64
+    if not isinstance(held, dict):
+        return held
+    if "public" in held:
+        return Ed25519PublicKey.from_public_bytes(base64.b64decode(held["public"]))
+    return Ed25519PrivateKey.from_private_bytes(base64.b64decode(held["private"]))
 
 
 def signing_key(secret: str) -> Ed25519PrivateKey:
@@ -47,7 +96,7 @@ async def simulated(place: DataDirectory) -> AsyncIterator[Outside]:
             bank.application(_bank_file(place.path), key=bank_key, merchants={MERCHANT: merchant_key.public_key()}, key_id=BANK_KEY_ID),
         ]
         urls = [f"http://127.0.0.1:{await stack.enter_async_context(serve(app, '127.0.0.1', 0))}" for app in apps]
-        yield Outside(urls[0], phones_key, urls[1], departments_key, urls[2], bank_key, merchant_key)
+        yield Outside(urls[0], phones_key, urls[1], departments_key, urls[2], bank_key.public_key(), merchant_key)
 
 
 def _bank_file(data: Path) -> Path:

@@ -72,13 +72,15 @@ def routes(clock: Clock, supervisor: Supervisor, facts_heard: Callable[[], int])
     ]
 
 
-def mount_documents(app: web.Application, everything: Sequence[Route], device_document: object, *, url: str) -> None:
-    """OpenAPI, AsyncAPI, the reference for people, and metrics."""
-
+def mount_metrics(app: web.Application) -> None:
     async def metrics(_: web.Request) -> web.Response:
         return web.Response(body=generate_latest(), content_type="text/plain", charset="utf-8")
 
     app.router.add_get("/metrics", metrics)
+
+
+def mount_documents(app: web.Application, everything: Sequence[Route], device_document: object, *, url: str) -> None:
+    """OpenAPI, AsyncAPI and the reference for people."""
     app.router.add_get("/openapi.json", _document(openapi.document(everything, url)))
     app.router.add_get("/asyncapi.json", _document(device_document))
     app.router.add_get("/docs", _text(openapi.page(everything), "text/html"))

@@ -15,16 +15,31 @@ Loop = Callable[[Round], Awaitable[None]]
 
 
 def start_all(city: City, supervisor: Supervisor) -> None:
-    """Gateway, followers, timers, outgoing calls and the board, each with its bound in seconds."""
-    for name, loop, age_seconds_max in [*_gateway(city), *_work(city), *_web(city)]:
+    """Gateway, followers, timers, outgoing calls and the board, as far as they are this process's, each with its bound in seconds."""
+    loops = {"gateway": _gateway, "work": _work, "web": _web}
+    for name, loop, age_seconds_max in [*_every(city), *(one for part, of in loops.items() if part in city.parts for one in of(city))]:
         supervisor.start(name, loop, age_seconds_max=age_seconds_max)
+
+
+def _every(city: City) -> list[tuple[str, Loop, float]]:
+    messages: list[tuple[str, Loop, float]] = [("identity.messages", city.sender.send_messages, 30.0)]
+    return [
+        ("bell.publish", city.bell.publish, 10.0),
+        ("bell.hear", city.bell.hear, 15.0),
+        *(messages if city.parts & {"work", "web"} else []),
+    ]
 
 
 def _gateway(city: City) -> list[tuple[str, Loop, float]]:
     lanes: list[tuple[str, Loop, float]] = [
         (f"gateway.lane-{lane}", partial(city.ingest.run_lane, lane), 10.0) for lane in range(city.ingest.lanes)
     ]
-    return [*lanes, ("gateway.registry", city.registry.follow, 10.0), ("gateway.presence", city.ingest.keep_presence, 10.0)]
+    return [
+        *lanes,
+        ("gateway.registry", city.registry.follow, 10.0),
+        ("gateway.presence", city.ingest.keep_presence, 10.0),
+        ("gateway.commands", partial(city.relay.obey, city.listener), 15.0),
+    ]
 
 
 def _work(city: City) -> list[tuple[str, Loop, float]]:
@@ -37,15 +52,12 @@ def _work(city: City) -> list[tuple[str, Loop, float]]:
         ("journal.partitions", partial(journal.keep_partitions, city.database, city.clock), 60.0),
         ("parking.conclude", partial(conclude_stays, city.database, city.clock), 15.0),
         ("payments.poll", partial(poll_topups, city.database, city.bank, city.clock), 60.0),
-        ("identity.messages", city.sender.send_messages, 30.0),
         ("city.forget", partial(keep_forgetting, city.database, city.clock), 60.0),
     ]
 
 
 def _web(city: City) -> list[tuple[str, Loop, float]]:
     return [
-        ("bell.publish", city.bell.publish, 10.0),
-        ("bell.hear", city.bell.hear, 15.0),
         ("citymap.board", city.board.run, 10.0),
         ("citymap.fanout", city.fanout.run, 10.0),
         ("parking.prices", city.book.follow, 10.0),

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import sys
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -33,6 +34,7 @@ from gateway_mqtt.registry import Registry
 from gateway_mqtt.registry import SitesFollower as GatewaySitesFollower
 from onelot.config import Misused, Settings
 from onelot.outside import BANK_KEY_ID, MERCHANT, Outside
+from onelot.relay import Relay
 from parking.bills import apply_permits, pay_bill
 from parking.bills import http as bills_http
 from parking.bills import store as bills
@@ -62,6 +64,8 @@ from services.identity.who_is import Known
 
 log = structlog.get_logger()
 
+PARTS = frozenset({"gateway", "work", "web"})  # One process may be all of them or one; of each there may be several.
+
 _foundation = load("foundation")
 
 
@@ -84,17 +88,23 @@ class City:
     sender: Sender
     bank: SimBank
     exchange: Exchange
+    relay: Relay
+    parts: frozenset[str] = PARTS
     followers: list[Follower] = field(default_factory=list)
     routes: list[Route] = field(default_factory=list)
 
     def facts_heard(self) -> int:
         """Up to which fact everybody in this process who answers from memory has heard."""
-        return min(self.registry.position, self.book.position, self.board.marks.fact.position, self.known.position)
+        answering = [self.book.position, self.board.marks.fact.position, self.known.position]
+        heard = {"gateway": [self.registry.position], "web": answering}
+        return min((position for part in self.parts for position in heard.get(part, ())), default=sys.maxsize)
 
 
 @contextlib.asynccontextmanager
-async def build(settings: Settings, *, postgres_url: str, redis_url: str, outside: Outside) -> AsyncIterator[City]:
-    """Everything of a city, connected and loaded, nothing running yet. The database is migrated already."""
+async def build(
+    settings: Settings, *, postgres_url: str, redis_url: str, outside: Outside, parts: frozenset[str] = PARTS
+) -> AsyncIterator[City]:
+    """A city, connected, with what these parts need loaded, and nothing running yet. The database is migrated already."""
     keys = seal.Keys(settings.data_dir / "keys.json")
     async with contextlib.AsyncExitStack() as stack:
         client = redis.asyncio.Redis.from_url(redis_url, socket_connect_timeout=1, socket_timeout=5, retry=Retry(NoBackoff(), 0))
@@ -104,11 +114,13 @@ async def build(settings: Settings, *, postgres_url: str, redis_url: str, outsid
         clock = await found_city(database, settings)
         await journal.prepare(database, clock)
         web = await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
-        city = _assemble(settings, clock, keys, bell, database, web, outside)
-        await city.registry.load()
-        await city.book.load()
-        await city.known.load()
-        await city.board.start()
+        city = _assemble(settings, clock, keys, bell, database, web, outside, Relay(client, settings.city), parts)
+        if "gateway" in parts:
+            await city.registry.load()
+        if "web" in parts:
+            await city.book.load()
+            await city.known.load()
+            await city.board.start()
         yield city
 
 
@@ -130,8 +142,9 @@ async def found_city(database: Database, settings: Settings) -> Clock:
 
 
 def _assemble(
-    settings: Settings, clock: Clock, keys: seal.Keys, bell: Bell, database: Database, web: aiohttp.ClientSession, outside: Outside
-) -> City:
+    settings: Settings, clock: Clock, keys: seal.Keys, bell: Bell, database: Database, web: aiohttp.ClientSession, outside: Outside,
+    relay: Relay, parts: frozenset[str],
+) -> City:  # fmt: skip
     registry = Registry(database)
     ingest = Ingest(database, registry, keys, clock, settings.city)
     listener = Listener(ingest, host=settings.mqtt_host, port=settings.mqtt_port)
@@ -140,11 +153,13 @@ def _assemble(
     board = BoardFollower(database, clock, snapshot_path=settings.data_dir / "board.snapshot")
     known = Known(database, clock)
     sender = Sender(HttpSms(web, outside.phones_url, outside.phones_key))
-    bank = SimBank(_bank_settings(settings, outside), web, clock)
+    bank = SimBank(_bank_settings(settings, outside, parts), web, clock)
     departments = HttpDepartments(web, outside.departments_url, outside.departments_key, catalogue.official())
     exchange = Exchange(database, keys, clock, catalogue.official(), departments)
-    fanout = Fanout(board, clock)
-    city = City(settings, clock, keys, bell, database, registry, ingest, listener, board, fanout, book, known, sender, bank, exchange)
+    city = City(
+        settings, clock, keys, bell, database, registry, ingest, listener, board, Fanout(board, clock), book, known, sender, bank, exchange,
+        relay, parts,
+    )  # fmt: skip
     city.followers = followers(keys, clock)
     city.routes = _routes(city, web, outside)
     return city
@@ -163,9 +178,11 @@ def followers(keys: seal.Keys, clock: Clock) -> list[Follower]:
     ]
 
 
-def _bank_settings(settings: Settings, outside: Outside) -> BankSettings:
-    notify = f"http://127.0.0.1:{settings.http_port}/api/v1/providers/{BANK_NAME}/notify"
-    return BankSettings(outside.bank_url, notify, MERCHANT, outside.merchant_key, {BANK_KEY_ID: outside.bank_key.public_key()})
+def _bank_settings(settings: Settings, outside: Outside, parts: frozenset[str]) -> BankSettings:
+    """The bank calls the web door: ours, or where people reach it when it is another process."""
+    door = f"http://127.0.0.1:{settings.http_port}" if "web" in parts else settings.url
+    notify = f"{door}/api/v1/providers/{BANK_NAME}/notify"
+    return BankSettings(outside.bank_url, notify, MERCHANT, outside.merchant_key, {BANK_KEY_ID: outside.bank_key})
 
 
 def _routes(city: City, web: aiohttp.ClientSession, outside: Outside) -> list[Route]:
@@ -192,7 +209,7 @@ def _routes(city: City, web: aiohttp.ClientSession, outside: Outside) -> list[Ro
         *sessions_http.routes(database, keys, city.book, clock),
         *bills_http.routes(database, keys, clock, functools.partial(_token_of_plate, database, keys)),
         *payments_http.routes(database, keys, clock, city.bank, _bill_of),
-        *gateway_http.routes(database, city.listener),
+        *gateway_http.routes(database, city.listener if "gateway" in city.parts else city.relay),
     ]
 
 

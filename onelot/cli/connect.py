@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import json
-import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from gateway_mqtt import store as gateway
 from onelot import embedded
 from onelot.cli.errors import Failed
 from onelot.config import Settings
+from onelot.data_directory import write_private
 
 Answer = TypeVar("Answer")
 DOORS = "doors.json"
@@ -56,20 +56,36 @@ class Reached:
     settings: Settings
 
 
-def save_doors(data: Path, doors: Doors) -> None:
-    place = data / DOORS
-    descriptor = os.open(place.with_suffix(".new"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        json.dump(asdict(doors), file)
-    place.with_suffix(".new").replace(place)
+def save_doors(data: Path, doors: Doors, *, alone: bool) -> Path:
+    """One file of the whole city, or one of each process that runs a part of it."""
+    place = data / (DOORS if alone else f"doors.{doors.pid}.json")
+    for left in data.glob("doors.*.json"):  # By processes that were killed.
+        if not Path(f"/proc/{left.name.split('.')[1]}").exists():
+            left.unlink(missing_ok=True)
+    write_private(place, json.dumps(asdict(doors)).encode())
+    return place
 
 
 def load_doors(settings: Settings) -> Doors:
-    """Raises Failed when no city runs there."""
+    """Of the city, or put together from its parts. Raises Failed when none runs there."""
     try:
         return Doors(**json.loads((settings.data_dir / DOORS).read_text()))
     except (OSError, ValueError, TypeError):
-        raise Failed(_nobody(settings)) from None
+        parts = all_doors(settings)
+    if not parts:
+        raise Failed(_nobody(settings))
+    said = [{name: value for name, value in asdict(one).items() if value} for one in parts]
+    return Doors(**(asdict(parts[0]) | {name: value for one in reversed(said) for name, value in one.items()}))
+
+
+def all_doors(settings: Settings) -> list[Doors]:
+    """Of every process of the city that lives on this machine and at this data directory."""
+    found = []
+    for file in sorted(settings.data_dir.glob("doors*.json")):
+        with contextlib.suppress(OSError, ValueError, TypeError):
+            doors = Doors(**json.loads(file.read_text()))
+            found += [doors] if Path(f"/proc/{doors.pid}").exists() else []
+    return found
 
 
 def _nobody(settings: Settings) -> str:
@@ -116,14 +132,18 @@ async def _heard(database: Database, settings: Settings) -> None:
     """Wait a moment until the city has heard what the command told: whoever typed it may rely on it with the next word."""
     async with database.transaction() as tx:
         position, _ = await journal.newest(tx, "fact")
-    with contextlib.suppress(Failed, aiohttp.ClientError, OSError, ValueError, KeyError, TimeoutError):
-        url = load_doors(settings).http_url + "/readyz"
+    with contextlib.suppress(aiohttp.ClientError, OSError, ValueError, KeyError, TimeoutError):
         async with asyncio.timeout(HEARD_SECONDS_MAX), aiohttp.ClientSession() as session:
-            while True:
-                async with session.get(url) as answer:
-                    if (await answer.json())["facts_heard"] >= position:
-                        return
-                await asyncio.sleep(0.02)
+            for doors in all_doors(settings):
+                await _wait_for(session, doors.http_url, position)
+
+
+async def _wait_for(session: aiohttp.ClientSession, url: str, position: int) -> None:
+    while url:
+        async with session.get(url + "/readyz") as answer:
+            if (await answer.json())["facts_heard"] >= position:
+                return
+        await asyncio.sleep(0.02)
 
 
 def run(settings: Settings, work: Callable[[Reached], Awaitable[Answer]]) -> Answer:

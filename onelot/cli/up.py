@@ -22,17 +22,17 @@ from foundation.clock import Clock
 from foundation.journal import Follower
 from foundation.tasks import Supervisor, settle_memory
 from onelot import asyncapi, embedded, http, own_pages, page, processes, wiring
-from onelot.cli.connect import DOORS, Doors, save_doors
+from onelot.cli.connect import Doors, save_doors
 from onelot.cli.errors import Failed
 from onelot.config import Settings
 from onelot.outside import Outside, simulated
-from onelot.wiring import City
+from onelot.wiring import PARTS, City
 from services.identity import door
 
 log = structlog.get_logger()
 
 # Gone within 15 s: two for requests, these for devices, one and a half for loops, two for the pool, six and a half for the servers.
-DRAIN_SECONDS, HANG_UP_SECONDS = 2.0, 2.5
+DRAIN_SECONDS, HANG_UP_SECONDS, LEAVE_SECONDS = 2.0, 2.5, 0.5
 HTTP_DOOR, MQTT_DOOR = "http", "mqtt"
 Story = Callable[[City, Doors, Console], Awaitable[None]]
 
@@ -48,11 +48,9 @@ def followers(keys: seal.Keys, clock: Clock) -> list[Follower]:
 
 
 async def _run(settings: Settings, story: Story | None) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    stop = asked_to_end()
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-    _refuse_taken_ports(settings)
+    refuse_taken_ports(settings)
     async with contextlib.AsyncExitStack() as stack:
         servers = await embedded.start(
             settings.data_dir, postgres_url=settings.postgres_url or None, redis_url=settings.redis_url or None, progress=_say(console)
@@ -68,12 +66,21 @@ async def _run(settings: Settings, story: Story | None) -> None:
         console.print(
             f"[bold]OneLot[/bold] {settings.city}: {doors.http_url}  devices: mqtt://{doors.mqtt_host}:{doors.mqtt_port}  Ctrl-C ends it"
         )
-        await _until(stop, run.supervisor, servers.died, _told(story, city, doors, console))
+        await until(stop, run.supervisor, death_of(servers.died), _told(story, city, doors, console))
 
 
-def _refuse_taken_ports(settings: Settings) -> None:
+def asked_to_end() -> asyncio.Event:
+    """Is set by Ctrl-C and SIGTERM."""
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
+
+
+def refuse_taken_ports(settings: Settings, parts: frozenset[str] = PARTS) -> None:
     """Before any server is started; a port that is taken meanwhile is refused when its door opens."""
-    for kind, host, port in ((HTTP_DOOR, settings.http_host, settings.http_port), (MQTT_DOOR, settings.mqtt_host, settings.mqtt_port)):
+    doors = [(HTTP_DOOR, settings.http_host, settings.http_port), (MQTT_DOOR, settings.mqtt_host, settings.mqtt_port)]
+    for kind, host, port in doors if "gateway" in parts else doors[:1]:
         try:
             socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
         except OSError as error:
@@ -97,9 +104,12 @@ class Running:
 
 
 @contextlib.asynccontextmanager
-async def running(settings: Settings, postgres_url: str, redis_url: str, outside: Outside) -> AsyncIterator[Running]:
-    """Build, start and open a city on servers that are there; afterwards close, drain and stop it, whatever happened."""
-    async with wiring.build(settings, postgres_url=postgres_url, redis_url=redis_url, outside=outside) as city:
+async def running(
+    settings: Settings, postgres_url: str, redis_url: str, outside: Outside, parts: frozenset[str] = PARTS
+) -> AsyncIterator[Running]:
+    """Build, start and open a city, or some parts of it, on servers that are there; afterwards close, drain and stop it, whatever
+    happened."""
+    async with wiring.build(settings, postgres_url=postgres_url, redis_url=redis_url, outside=outside, parts=parts) as city:
         supervisor = Supervisor()
         try:
             processes.start_all(city, supervisor)
@@ -130,9 +140,9 @@ async def _told(story: Story | None, city: City, doors: Doors, console: Console)
     await asyncio.Event().wait()
 
 
-async def _until(stop: asyncio.Event, supervisor: Supervisor, died: "asyncio.Future[str]", story: Awaitable[None]) -> None:
+async def until(stop: asyncio.Event, supervisor: Supervisor, *others: Awaitable[object]) -> None:
     """Until somebody asks us to end, or a part dies: then raises, since half a city is worse than none."""
-    waiting = [asyncio.ensure_future(one) for one in (stop.wait(), supervisor.death(), _death_of(died), story)]
+    waiting = [asyncio.ensure_future(one) for one in (stop.wait(), supervisor.death(), *others)]
     try:
         done, _ = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         for one in done:
@@ -143,7 +153,7 @@ async def _until(stop: asyncio.Event, supervisor: Supervisor, died: "asyncio.Fut
         await asyncio.gather(*waiting, return_exceptions=True)
 
 
-async def _death_of(died: "asyncio.Future[str]") -> None:
+async def death_of(died: "asyncio.Future[str]") -> None:
     raise Failed(await asyncio.shield(died))
 
 
@@ -153,35 +163,58 @@ async def _drain(city: City, supervisor: Supervisor) -> None:
         async with asyncio.timeout(HANG_UP_SECONDS):
             await city.listener.drain(DRAIN_SECONDS)
     await supervisor.stop()
+    if "gateway" in city.parts:
+        await _leave(city)
+
+
+async def _leave(city: City) -> None:
+    """Tell the other gateways; they notice within seconds all the same, so a database that hangs is not waited for."""
+    leaving = asyncio.ensure_future(city.ingest.speakers.twins.leave())
+    await asyncio.wait({leaving}, timeout=LEAVE_SECONDS)
+    leaving.cancel()
+    leaving.add_done_callback(lambda task: task.cancelled() or task.exception())
 
 
 @contextlib.asynccontextmanager
 async def _open(app: web.Application, city: City, supervisor: Supervisor, outside: Outside) -> AsyncIterator[Doors]:
     """Open both doors and say where they are."""
     settings = city.settings
-    routes = [*city.routes, *own_pages.routes(city.clock, supervisor, city.facts_heard)]
-    http.mount(app, routes, city.known, secure=door.is_secure(settings.url))
-    app.router.add_get("/api/v1/live", live(city.fanout))
-    app.on_shutdown.append(partial(_end_sockets, city))
     async with contextlib.AsyncExitStack() as stack:
-        try:
-            await city.listener.start()
-        except OSError as error:
-            raise _taken(MQTT_DOOR, settings.mqtt_host, settings.mqtt_port, error) from None
-        devices = asyncapi.document(settings.mqtt_host, city.listener.port, settings.city)
-        own_pages.mount_documents(app, routes, devices, url=settings.url)
-        page.mount(app)
+        mqtt_port = await _let_devices_in(city) if "gateway" in city.parts else settings.mqtt_port
+        _mount(app, city, supervisor, mqtt_port)
         try:
             port = await stack.enter_async_context(http.serve(app, settings.http_host, settings.http_port))
         except OSError as error:
             raise _taken(HTTP_DOOR, settings.http_host, settings.http_port, error) from None
         doors = Doors(
-            os.getpid(), settings.city, settings.door(port), settings.mqtt_host, city.listener.port,
+            os.getpid(), settings.city, settings.door(port), settings.mqtt_host, mqtt_port,
             outside.phones_url, outside.phones_key, outside.departments_url, outside.departments_key, outside.bank_url,
         )  # fmt: skip
-        save_doors(settings.data_dir, doors)
-        stack.callback((settings.data_dir / DOORS).unlink, missing_ok=True)
+        stack.callback(save_doors(settings.data_dir, doors, alone=city.parts == PARTS).unlink, missing_ok=True)
         yield doors
+
+
+async def _let_devices_in(city: City) -> int:
+    """Opens the devices' door, once the other gateways know of this one; answers its port."""
+    await city.ingest.speakers.twins.begin()
+    try:
+        await city.listener.start()
+    except OSError as error:
+        raise _taken(MQTT_DOOR, city.settings.mqtt_host, city.settings.mqtt_port, error) from None
+    return city.listener.port
+
+
+def _mount(app: web.Application, city: City, supervisor: Supervisor, mqtt_port: int) -> None:
+    """All of the web door, or, where it is another process's, health and metrics alone."""
+    settings, own = city.settings, own_pages.routes(city.clock, supervisor, city.facts_heard)
+    routes = [*city.routes, *own] if "web" in city.parts else own
+    http.mount(app, routes, city.known, secure=door.is_secure(settings.url))
+    own_pages.mount_metrics(app)
+    if "web" in city.parts:
+        app.router.add_get("/api/v1/live", live(city.fanout))
+        app.on_shutdown.append(partial(_end_sockets, city))
+        own_pages.mount_documents(app, routes, asyncapi.document(settings.mqtt_host, mqtt_port, settings.city), url=settings.url)
+        page.mount(app)
 
 
 async def _end_sockets(city: City, _: web.Application) -> None:

@@ -347,9 +347,8 @@ async def test_who_was_connected_when_the_process_ended_is_not_said_to_be_so(pos
     async with town(postgres_url, tmp_path) as here:
         card = await here.a_camera("cam-1", "lot-7-001")
         await here.let_in(await here.add_device("lot-7", "camera", "cam-2"))
-        await here.sql(
-            "INSERT INTO gateway.held (device, run, connection, opened_at) SELECT id, gen_random_uuid(), gen_random_uuid(), now() FROM gateway.device"
-        )
+        before = "SELECT id, gen_random_uuid(), gen_random_uuid(), now() FROM gateway.device"
+        await here.sql(f"INSERT INTO gateway.held (device, run, connection, opened_at) {before}")
     async with town(postgres_url, tmp_path) as again, again.talking(card) as camera:
         await camera.status()
         await eventually(lambda: online(again, {"cam-1": True, "cam-2": False}), 15)

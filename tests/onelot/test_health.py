@@ -106,7 +106,7 @@ async def test_city_of_which_a_part_died_ends_with_a_sentence(how: str) -> None:
     else:
         died.set_result("PostgreSQL ended by signal 9")
     with pytest.raises((LoopDied, Failed)) as ended:
-        await asyncio.wait_for(up._until(asyncio.Event(), supervisor, died, asyncio.Event().wait()), 2)
+        await asyncio.wait_for(up.until(asyncio.Event(), supervisor, up.death_of(died)), 2)
     await supervisor.stop()
 
     sentence, status = sentence_of(ended.value)

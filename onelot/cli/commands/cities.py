@@ -5,7 +5,7 @@ import sys
 import click
 
 from foundation import logs
-from onelot.cli import demo, up
+from onelot.cli import demo, parts, up
 from onelot.cli.options import settings_of, with_flags
 
 
@@ -25,3 +25,14 @@ def demo_command(**flags: object) -> None:
     settings = settings_of(**flags)
     logs.set_up(debug=settings.debug, quiet=not settings.debug)
     sys.exit(up.run(settings, story=demo.tell))
+
+
+@click.command("run")
+@click.argument("part", type=click.Choice(parts.WORDS))
+@with_flags
+def run_command(part: str, **flags: object) -> None:
+    """Run one part as a process of its own, against servers given by URLs. Parts: gateway (devices), work (followers, timers), web, and for
+    rehearsals outside (simulated phones, departments and bank)."""
+    settings = settings_of(**flags)
+    logs.set_up(debug=settings.debug)
+    sys.exit(parts.run(settings, part))
