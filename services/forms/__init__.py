@@ -1,0 +1,1 @@
+"""Forms: what a person is asked, judged by the server alone."""

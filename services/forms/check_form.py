@@ -1,0 +1,169 @@
+"""Hold a form's schema to the subset that the page can draw and the server can judge; what leaves it is a fault by its pointer."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import jsonschema_rs
+
+from services.forms import model
+from services.forms.judge_form import judge_values
+from services.forms.model import ASK, Schema
+
+Fault = tuple[str, str]  # A pointer into the schema, and what is wrong there.
+FORMATS = ("date", "email", "uri")
+PII = ("name", "id_no", "phone", "address", "plate")
+COMMON = ("type", "x-label", "x-hint", "x-basis", "x-pii", "x-group", "title", "description")
+KEYS = {
+    "string": ("enum", "oneOf", "format", "minLength", "maxLength", "pattern", "x-plate"),
+    "integer": ("minimum", "maximum", "enum"),
+    "number": ("minimum", "maximum"),
+    "boolean": ("const",),
+    "array": ("items", "minItems", "maxItems"),
+    "object": ("properties", "required", "additionalProperties"),
+}
+DEPTH_MAX, ITEMS_MAX, LENGTH_MAX, FIELDS_MAX = 4, 50, 4000, 100
+
+
+def check_form(schema: Any) -> list[Fault]:
+    """Faults of a form's own text; whether its fields have sources is the catalogue's to know."""
+    if not isinstance(schema, dict) or schema.get("type") != "object":
+        return [("", "a form is an object: begin with {\"type\": \"object\"")]
+    faults = list(_part(schema, "", 0))
+    if not faults:
+        faults += [*_ask(schema), *_drawable(schema)]
+    return faults
+
+
+def _part(schema: Any, at: str, depth: int) -> Iterator[Fault]:
+    kind = kind_of(schema)
+    if kind is None:
+        yield at, f"the type is one of {', '.join(KEYS)}; references and combinations are outside of the subset"
+        return
+    known = {*COMMON, *KEYS[kind], *((ASK, "$schema") if not depth else ())}
+    for key in schema:
+        if key not in known:
+            yield f"{at}/{key}", f"{key!r} is outside of the subset for a {kind}; it may hold {', '.join(sorted(known))}"
+    if depth > DEPTH_MAX:
+        yield at, f"a form is at most {DEPTH_MAX} objects deep"
+    elif kind == "object":
+        yield from _object(schema, at, depth)
+    elif kind == "array":
+        yield from _array(schema, at, depth)
+    elif kind == "string":
+        yield from _string(schema, at)
+    if depth:
+        yield from _words(schema, at, needed=kind != "object")
+
+
+def kind_of(schema: Any) -> str | None:
+    """The type of a part; choices without one are texts."""
+    if not isinstance(schema, Mapping):
+        return None
+    kind = schema.get("type", "string" if "enum" in schema or "oneOf" in schema else None)
+    return kind if kind in KEYS else None
+
+
+def _object(schema: Schema, at: str, depth: int) -> Iterator[Fault]:
+    if schema.get("additionalProperties") is not False:
+        yield at, "say \"additionalProperties\": false, or answers that nobody asked for would be kept"
+    properties = schema.get("properties")
+    if not isinstance(properties, dict) or not properties:
+        yield at, "an object has properties"
+        return
+    if len(properties) > FIELDS_MAX:
+        yield at, f"an object has at most {FIELDS_MAX} fields"
+    for name, part in properties.items():
+        if not re.fullmatch(r"[a-z][a-z0-9_]{0,39}", name):
+            yield f"{at}/properties/{name}", f"a field is named in small letters, figures and _, not {name!r}"
+        yield from _part(part, f"{at}/properties/{name}", depth + 1)
+    for place, name in enumerate(schema.get("required", ())):
+        if name not in properties:
+            yield f"{at}/required/{place}", f"{name!r} is required and is no field"
+
+
+def _array(schema: Schema, at: str, depth: int) -> Iterator[Fault]:
+    if kind_of(schema.get("items")) != "object":
+        yield at, "a list holds objects"
+    else:
+        yield from _part(schema["items"], f"{at}/items", depth + 1)
+    if not isinstance(schema.get("maxItems"), int) or schema["maxItems"] > ITEMS_MAX:
+        yield at, f"a list needs a bound: maxItems, at most {ITEMS_MAX}"
+
+
+def _string(schema: Schema, at: str) -> Iterator[Fault]:
+    if "format" in schema and schema["format"] not in FORMATS:
+        yield f"{at}/format", f"the format is one of {', '.join(FORMATS)}"
+    for place, choice in enumerate(schema.get("oneOf", ())):
+        if not isinstance(choice, dict) or "const" not in choice or set(choice) - {"const", "title", "x-label"}:
+            yield f"{at}/oneOf/{place}", "a choice is {\"const\": …, \"x-label\": {\"zh\": …, \"en\": …}}"
+        else:
+            yield from _words(choice, f"{at}/oneOf/{place}", needed=True)
+    bounded = {"enum", "oneOf", "format", "x-plate"} & schema.keys() or isinstance(schema.get("maxLength"), int)
+    if not bounded or schema.get("maxLength", 0) > LENGTH_MAX:
+        yield at, f"a text needs a bound: maxLength, at most {LENGTH_MAX}"
+
+
+def _words(schema: Schema, at: str, *, needed: bool) -> Iterator[Fault]:
+    """What people read is there in both languages."""
+    if needed and "x-label" not in schema:
+        yield at, "people need a label: \"x-label\": {\"zh\": …, \"en\": …}"
+    for key in ("x-label", "x-hint"):
+        words = schema.get(key)
+        if words is None:
+            continue
+        for language in ("zh", "en"):
+            if not isinstance(words, dict) or not isinstance(words.get(language), str) or not words[language].strip():
+                yield f"{at}/{key}", f"the text is missing in {language}"
+        for language in words if isinstance(words, dict) else ():
+            if language not in ("zh", "en"):
+                yield f"{at}/{key}/{language}", f"nobody reads the language {language!r}"
+    if "x-pii" in schema and schema["x-pii"] not in PII:
+        yield f"{at}/x-pii", f"personal data is one of {', '.join(PII)}"
+
+
+def _ask(schema: Schema) -> Iterator[Fault]:
+    """`x-ask`: [{"if": {pointer: value or values}, "ask": [pointers]}], without a circle."""
+    known = _places(schema, "")
+    follows: dict[str, set[str]] = {}
+    for place, rule in enumerate(schema.get(ASK, ())):
+        at = f"/{ASK}/{place}"
+        if not isinstance(rule, dict) or set(rule) != {"if", "ask"} or not isinstance(rule["if"], dict) or not isinstance(rule["ask"], list):
+            yield at, "a rule is {\"if\": {pointer: values}, \"ask\": [pointers]}"
+            return
+        for pointer in [*rule["if"], *rule["ask"]]:
+            if pointer not in known:
+                yield at, f"{pointer!r} is no field of this form"
+        for pointer in rule["ask"]:
+            follows.setdefault(pointer, set()).update(rule["if"])
+    for pointer in follows:
+        if _leads_to_itself(pointer, follows):
+            yield f"/{ASK}", f"{pointer!r} would be asked only if it is answered: the rules go in a circle"
+
+
+def _leads_to_itself(start: str, follows: Mapping[str, set[str]]) -> bool:
+    seen: set[str] = set()
+    todo = [start]
+    while todo:
+        pointer = todo.pop()
+        behind = {one for place in follows if model.is_within(pointer, [place]) for one in follows[place]}
+        if any(model.is_within(one, [start]) for one in behind):
+            return True
+        todo += behind - seen
+        seen |= behind
+    return False
+
+
+def _places(schema: Schema, at: str) -> set[str]:
+    found: set[str] = set()
+    for name, part in schema.get("properties", {}).items():
+        found |= {f"{at}/{name}", *_places(part, f"{at}/{name}")}
+    return found
+
+
+def _drawable(schema: Schema) -> Iterator[Fault]:
+    """The judge itself takes the schema: a pattern that is none is found here and not at somebody's submission."""
+    try:
+        judge_values(schema, {})
+    except (ValueError, jsonschema_rs.ValidationError) as error:
+        yield "", f"no form can be judged by this schema: {str(error).splitlines()[0][:200]}"

@@ -1,0 +1,1 @@
+"""Rules: CEL text, typed when it is published, total when it runs."""
