@@ -341,6 +341,82 @@ class Names(msgspec.Struct, frozen=True):
     en: str
 
 
+class MatterPublished(Fact, frozen=True, kw_only=True):
+    """New cases of a matter begin with this version; what it says lies with the services, under this hash."""
+
+    kind: ClassVar[str] = "matter_published"
+    code: str
+    version: str
+    agency: str
+
+    @property
+    def key(self) -> str:
+        return self.code
+
+
+class CaseFact(Fact, frozen=True, kw_only=True):
+    """Something became true of a case. What a person said or is stands in it only sealed."""
+
+    case: uuid.UUID
+    person: uuid.UUID
+    matter: str
+    version: str
+
+    @property
+    def key(self) -> str:
+        return str(self.case)
+
+
+class CaseOpened(CaseFact, frozen=True, kw_only=True):
+    """Somebody began to apply."""
+
+    kind: ClassVar[str] = "case_opened"
+
+
+class CaseSubmitted(CaseFact, frozen=True, kw_only=True):
+    """An application was handed in, complete, as `sealed` holds it: form, and what the departments had said."""
+
+    kind: ClassVar[str] = "case_submitted"
+    agency: str
+    sealed: bytes
+
+
+class CaseMoved(CaseFact, frozen=True, kw_only=True):
+    """A step of its flow: the rules came out, somebody decided, added what was asked, or let the time go by."""
+
+    kind: ClassVar[str] = "case_moved"
+    number: int
+    task: str
+    word: str
+    made_by: Literal["rule", "staff", "applicant", "time"]
+    state: str
+    sealed: bytes = b""  # What was added, or said for a reason.
+
+
+class CaseDecided(CaseFact, frozen=True, kw_only=True):
+    """Approved or rejected, by rule or by a person. Effects leave from here, once."""
+
+    kind: ClassVar[str] = "case_decided"
+    agency: str
+    number: int  # Of the step that decided.
+    decision: Literal["approved", "rejected"]
+    made_by: Literal["rule", "staff", "applicant", "time"]
+
+
+class CaseWithdrawn(CaseFact, frozen=True, kw_only=True):
+    """The applicant took it back."""
+
+    kind: ClassVar[str] = "case_withdrawn"
+
+
+class PledgeChecked(CaseFact, frozen=True, kw_only=True):
+    """A department that was silent has answered: whether what was pledged for these elements holds."""
+
+    kind: ClassVar[str] = "pledge_checked"
+    elements: tuple[str, ...]
+    held: bool
+
+
 class LicenceIssued(Fact, frozen=True, kw_only=True):
     """A case ended in a licence; what it says of its holder lies with the services."""
 
@@ -420,6 +496,13 @@ FACTS: tuple[type[Fact], ...] = (
     BillSettled,
     TopUpPaid,
     DebtPaid,
+    MatterPublished,
+    CaseOpened,
+    CaseSubmitted,
+    CaseMoved,
+    CaseDecided,
+    CaseWithdrawn,
+    PledgeChecked,
     LicenceIssued,
     LicenceRevoked,
     PermitGranted,

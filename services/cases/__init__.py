@@ -1,0 +1,1 @@
+"""Cases (办件): an application from its draft to its decision."""

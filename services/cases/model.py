@@ -1,0 +1,143 @@
+"""What a case is, how its promise is counted, and whom outside of this slice it asks. Pure."""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Literal, Protocol
+
+from foundation import clock
+from foundation.postgres import Transaction
+from services.catalog.draft import Draft
+from services.catalog.model import Matter
+from services.flow.model import Step
+from services.rules.model import Known
+
+State = Literal["draft", "submitted", "in_review", "supplement", "approved", "rejected", "withdrawn"]
+MadeBy = Literal["rule", "staff", "applicant", "time"]
+OPEN: tuple[State, ...] = ("draft", "submitted", "in_review", "supplement")
+DECIDED: tuple[State, ...] = ("approved", "rejected")
+DRAFTS_MAX = 20  # A person: each new one asks the departments anew.
+REASON_MAX = 1000
+DRAFT_DAYS = 30
+PLEDGE_AFTER = timedelta(minutes=1)  # When a silent department is asked again, then twice as long each time, up to a day.
+PLEDGE_LATEST = timedelta(days=1)
+PLEDGE_TRIES_MAX = 40
+WORDS = {"approve": "approved", "reject": "rejected", "supplement": "supplement"}
+
+
+class Registers(Protocol):
+    async def ask(self, *, person: uuid.UUID, agency: str, purpose: str, case: uuid.UUID, elements: Sequence[str]) -> Mapping[str, Known]:
+        """What the departments say of this person, each element a value, none, or unknown. Never raises for a silent one."""
+
+
+class Accesses(Protocol):
+    async def record(
+        self, tx: Transaction, *, person: uuid.UUID, staff: uuid.UUID, agency: str, purpose: str, case: uuid.UUID, fields: Sequence[str]
+    ) -> None:
+        """A line that the person sees: who read what of her, and why."""
+
+
+class Licences(Protocol):
+    async def issue(self, tx: Transaction, issued: "Issued") -> None:
+        """Once for each licence, however often it is asked."""
+
+
+class WorkingDays(Protocol):
+    def is_rest(self, day: date) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """The licence that a decision gives."""
+
+    licence: uuid.UUID
+    case: uuid.UUID
+    person: uuid.UUID
+    class_code: str
+    name: Mapping[str, str]
+    claims: Mapping[str, str]
+    valid_from: datetime
+    valid_to: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A step of a case, with who made it and when."""
+
+    number: int
+    task: str
+    word: str
+    made_by: MadeBy
+    actor: uuid.UUID | None
+    reason: bytes | None
+    at: datetime
+
+    @property
+    def step(self) -> Step:
+        return Step(self.task, self.word)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A case as its row has it; `sealed` is the draft."""
+
+    id: uuid.UUID
+    person: uuid.UUID
+    matter: str
+    version: str
+    agency: str
+    state: State
+    revision: int
+    sealed: bytes
+    created_at: datetime
+    submitted_at: datetime | None
+    due_at: datetime | None
+    paused_at: datetime | None
+    decided_at: datetime | None
+    staff_waits: bool
+
+    @property
+    def etag(self) -> str:
+        return f'"{self.revision}"'
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A case with everything that belongs to it, unsealed."""
+
+    case: Case
+    matter: Matter
+    draft: Draft
+    steps: Sequence[Made]
+
+
+# The promise
+
+
+def due_after(start: datetime, days: int, calendar: WorkingDays) -> datetime:
+    """The end of the so manieth working day after the day of `start`."""
+    day = clock.local(start).date()
+    while days > 0:
+        day += timedelta(days=1)
+        days -= not calendar.is_rest(day)
+    return datetime.combine(day + timedelta(days=1), datetime.min.time(), clock.CITY_ZONE)
+
+
+def days_left(now: datetime, due: datetime, calendar: WorkingDays) -> int:
+    """Working days from tomorrow to the last day of the promise."""
+    day, last = clock.local(now).date(), (clock.local(due) - timedelta(seconds=1)).date()
+    left = 0
+    while day < last:
+        day += timedelta(days=1)
+        left += not calendar.is_rest(day)
+    return left
+
+
+def due_resumed(due: datetime, paused_at: datetime, now: datetime, calendar: WorkingDays) -> datetime:
+    """The clock stood still: what was left when it stopped is left when it goes on."""
+    return due_after(now, max(1, days_left(paused_at, due, calendar)), calendar)
+
+
+def pledge_after(tries: int, now: datetime) -> datetime:
+    return now + min(PLEDGE_AFTER * 2 ** min(tries, 20), PLEDGE_LATEST)

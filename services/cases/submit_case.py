@@ -1,0 +1,58 @@
+"""An application is handed in: departments that were silent or are long ago are asked once more, then everything is judged at once."""
+
+import dataclasses
+import uuid
+
+from foundation import events
+from foundation.errors import Conflict, Invalid
+from foundation.postgres import Transaction
+from services.cases import model, store
+from services.cases.change_draft import own_locked
+from services.cases.desk import Desk, asked, own_case
+from services.cases.model import Opened
+from services.catalog import draft
+from services.rules.model import Known
+
+
+async def submit_case(desk: Desk, *, person: uuid.UUID, case: uuid.UUID) -> Opened:
+    """Raises NotFound, Conflict, Invalid with every gap and fault."""
+    fresh = await _asked_again(desk, person, case)
+
+    async def work(tx: Transaction) -> Opened:
+        found = await own_locked(desk, tx, person, case)
+        if found.case.state != "draft":
+            raise Conflict("this was handed in already")
+        whole = draft.filled(found.matter, found.draft, fresh)
+        errors = draft.judged(found.matter, whole)
+        if errors:
+            raise Invalid("something is missing, or not as it should be", errors=errors)
+        return await _hand_in(desk, tx, found, whole)
+
+    return await desk.database.run(work)
+
+
+async def _asked_again(desk: Desk, person: uuid.UUID, case: uuid.UUID) -> dict[str, Known]:
+    """Outside of the transaction: a slow department must not hold a lock. A draft with gaps asks nobody."""
+    found = await own_case(desk, person, case)
+    if found.state != "draft":
+        return {}
+    matter, began = await desk.shelf.version(found.matter, found.version), store.unsealed(desk.keys, found.sealed)
+    if draft.judged(matter, began):
+        return {}
+    return await asked(desk, matter, person, case, draft.stale(matter, began, desk.clock.city()))
+
+
+async def _hand_in(desk: Desk, tx: Transaction, found: Opened, whole: draft.Draft) -> Opened:
+    now = desk.clock.city()
+    case = dataclasses.replace(
+        found.case, state="submitted", revision=found.case.revision + 1, sealed=store.sealed(desk.keys, whole), submitted_at=now,
+        due_at=model.due_after(now, found.matter.promise_days, desk.calendar),
+    )  # fmt: skip
+    await store.save_case(tx, case)
+    if draft.pledged(found.matter, whole):
+        await store.set_timer(tx, case.id, "pledge", "", model.pledge_after(0, now))
+    told = events.CaseSubmitted(
+        case=case.id, person=case.person, matter=case.matter, version=case.version, agency=case.agency, sealed=case.sealed
+    )
+    tx.tell(told, at=now)
+    return dataclasses.replace(found, case=case, draft=whole)

@@ -1,0 +1,221 @@
+"""A case as people see it: whole for the applicant, with masks for staff, in one row for lists."""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from foundation import clock
+from foundation.postgres import Record
+from services.cases import model, store
+from services.cases.desk import Desk
+from services.cases.follow import licence_id
+from services.cases.model import Case, Made, Opened
+from services.cases.move_case import pending
+from services.catalog import draft
+from services.catalog.model import Matter
+from services.forms import model as forms
+
+
+class Words(msgspec.Struct, frozen=True):
+    zh: str
+    en: str
+
+
+class OriginView(msgspec.Struct, frozen=True):
+    source: str
+    as_of: str | None
+    locked: bool
+
+
+class ChoiceView(msgspec.Struct, frozen=True):
+    value: str
+    label: str
+
+
+class ValueView(msgspec.Struct, frozen=True):
+    element: str
+    value: Any
+    source: str
+    as_of: str | None
+
+
+class ReasonView(msgspec.Struct, frozen=True):
+    """`verdict`: how the rule came out, `yes`, `no`, or `unknown` while a department is silent."""
+
+    rule: str
+    article: str
+    verdict: str
+    text: Words
+    values: list[ValueView]
+
+
+class StepView(msgspec.Struct, frozen=True):
+    """`state` is `done`, `now` or `ahead`."""
+
+    id: str
+    name: Words
+    state: str
+    who: str
+    at: str | None
+    reason: str | None
+
+
+class LetterView(msgspec.Struct, frozen=True):
+    id: uuid.UUID
+    kind: str
+    title: Words
+    body: Words
+    at: str
+
+
+class CheckView(msgspec.Struct, frozen=True):
+    """What became of a pledge."""
+
+    pointer: str
+    held: bool
+    source: str
+    as_of: str | None
+
+
+class PromiseView(msgspec.Struct, frozen=True):
+    """Decided by `due_at`; while the clock stands still, `paused_at` says since when."""
+
+    due_at: str | None
+    paused_at: str | None
+    late: bool
+    working_days_left: int | None
+
+
+class CaseView(msgspec.Struct, frozen=True):
+    """`missing`, `pledged`, `hidden` and the keys of `provenance` and `choices` are pointers into `form`. `acts` is what may be done now."""
+
+    id: uuid.UUID
+    matter: str
+    version: str
+    name: Words
+    agency: str
+    state: str
+    form: dict[str, Any]
+    provenance: dict[str, OriginView]
+    choices: dict[str, list[ChoiceView]]
+    pledged: list[str]
+    checks: list[CheckView]
+    missing: list[str]
+    hidden: list[str]
+    steps: list[StepView]
+    letters: list[LetterView]
+    reasons: list[ReasonView]
+    licence: uuid.UUID | None
+    promise: PromiseView
+    acts: list[str]
+    created_at: str
+    submitted_at: str | None
+    decided_at: str | None
+
+
+class CaseRow(msgspec.Struct, frozen=True):
+    """A case in a list; `applicant` is masked."""
+
+    id: uuid.UUID
+    matter: str
+    name: Words
+    agency: str
+    state: str
+    applicant: str
+    pledged: int
+    promise: PromiseView
+    created_at: str
+    submitted_at: str | None
+
+
+def words(said: Mapping[str, str]) -> Words:
+    return Words(said.get("zh", ""), said.get("en", ""))
+
+
+def time_of(at: Any) -> str | None:  # datetime | None
+    return clock.rfc3339(at) if at is not None else None
+
+
+def case_view(desk: Desk, found: Opened, letters: Sequence[Record], *, staff: bool = False) -> CaseView:
+    case, matter, held = found.case, found.matter, found.draft
+    form = forms.masked(matter.form, held.form) if staff else held.form
+    return CaseView(
+        id=case.id, matter=case.matter, version=case.version, name=words(matter.name), agency=case.agency, state=case.state, form=form,
+        provenance={pointer: OriginView(one.source, time_of(one.as_of), one.locked) for pointer, one in draft.provenance(matter, held).items()},
+        choices={} if staff else {pointer: [ChoiceView(one.value, one.label) for one in offered] for pointer, offered in draft.choices(matter, held).items()},
+        pledged=draft.pledged(matter, held), checks=[CheckView(one.pointer, one.held, one.source, time_of(one.as_of)) for one in held.checks],
+        missing=draft.missing(matter, held), hidden=sorted(forms.hidden(matter.form, held.form)),
+        steps=step_views(desk, found), letters=[_letter(desk, row) for row in letters], reasons=reason_views(matter, held, staff=staff),
+        licence=licence_id(case.id) if case.state == "approved" and matter.certificate else None, promise=promise_view(desk, case),
+        acts=acts_of(found, staff=staff), created_at=clock.rfc3339(case.created_at), submitted_at=time_of(case.submitted_at),
+        decided_at=time_of(case.decided_at),
+    )  # fmt: skip
+
+
+def case_row(desk: Desk, case: Case, matter: Matter) -> CaseRow:
+    held = store.unsealed(desk.keys, case.sealed)
+    name = str(forms.value_at(held.form, "/applicant/name") or "")
+    return CaseRow(
+        case.id, case.matter, words(matter.name), case.agency, case.state, forms.mask("name", name) if name else "",
+        len(draft.pledged(matter, held)), promise_view(desk, case), clock.rfc3339(case.created_at), time_of(case.submitted_at),
+    )  # fmt: skip
+
+
+def promise_view(desk: Desk, case: Case) -> PromiseView:
+    now = desk.clock.city()
+    running = case.due_at is not None and case.decided_at is None and case.state != "withdrawn"
+    late = running and case.paused_at is None and case.due_at is not None and now >= case.due_at
+    left = model.days_left(case.paused_at or now, case.due_at, desk.calendar) if running and case.due_at is not None else None
+    return PromiseView(time_of(case.due_at), time_of(case.paused_at), bool(late), left)
+
+
+def step_views(desk: Desk, found: Opened) -> list[StepView]:
+    """What happened in order, and what it waits for; a reason is the words of whoever decided."""
+    case, matter = found.case, found.matter
+    steps = [StepView("submitted", words(matter.text("step.submitted")), "done" if case.submitted_at else "now", "applicant", time_of(case.submitted_at), None)]
+    steps += [_done(desk, matter, made) for made in found.steps]
+    steps += [
+        StepView(one.node.id, words(matter.text(f"step.{one.node.id}")), "now", str(one.node.role or "system"), None, None)
+        for one in pending(found)
+    ]
+    state = "done" if case.decided_at or case.state == "withdrawn" else "ahead"
+    return [*steps, StepView("decided", words(matter.text("step.decided")), state, "system", time_of(case.decided_at), None)]
+
+
+def _done(desk: Desk, matter: Matter, made: Made) -> StepView:
+    reason = desk.keys.unseal(made.reason) if made.reason else None
+    who = {"rule": "system", "time": "system"}.get(made.made_by, made.made_by)
+    return StepView(made.task, words(matter.text(f"step.{made.task}")), "done", who, time_of(made.at), reason)
+
+
+def reason_views(matter: Matter, held: draft.Draft, *, staff: bool) -> list[ReasonView]:
+    kinds = {field.name: str(field.schema.get("x-pii", "")) for field in forms.fields_of(matter.form)}
+
+    def shown(element: str, value: Any) -> Any:
+        return forms.mask(kinds.get(element, ""), value) if staff and isinstance(value, str) else value
+
+    return [
+        ReasonView(
+            one.rule, one.article, one.verdict, words(one.text),
+            [ValueView(used.element, shown(used.element, used.value), used.source, time_of(used.as_of)) for used in one.values],
+        )
+        for one in held.reasons
+    ]  # fmt: skip
+
+
+def _letter(desk: Desk, row: Record) -> LetterView:
+    said = msgspec.json.decode(desk.keys.unseal(row["sealed"]), type=dict[str, dict[str, str]])
+    return LetterView(row["id"], row["kind"], words(said["title"]), words(said["body"]), clock.rfc3339(row["at"]))
+
+
+def acts_of(found: Opened, *, staff: bool) -> list[str]:
+    """What whoever looks may do now, as the calls are named."""
+    state, tasks = found.case.state, [one.node for one in pending(found)]
+    if staff:
+        return [word for task in tasks if task.role == "staff" and state == "in_review" for word in task.decisions]
+    acts = {"draft": ["submit"], "supplement": ["supplement"]}.get(state, [])
+    if state == "rejected" and any(task.role == "applicant" for task in tasks):
+        acts = ["review"]
+    return [*acts, *(["withdraw"] if state in ("draft", "submitted", "in_review", "supplement") else [])]

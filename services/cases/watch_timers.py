@@ -1,0 +1,115 @@
+"""What cases wait for comes: a task's time is over, or a silent department is asked again. The times lie in the database."""
+
+import asyncio
+import dataclasses
+import uuid
+from collections.abc import Callable
+
+import msgspec
+import structlog
+
+from foundation import clock, events, postgres
+from foundation.postgres import Transaction
+from services.cases import model, store
+from services.cases.desk import Desk, asked, locked_case
+from services.cases.model import Opened
+from services.cases.move_case import step
+from services.catalog import draft
+from services.flow.errors import NotWaiting
+from services.rules import engine
+from services.rules.model import Known
+
+log = structlog.get_logger()
+
+AT_ONCE_MAX = 100
+LATER = 60.0  # Seconds until a timer that failed is tried again.
+
+
+async def watch_timers(desk: Desk, done: Callable[[], None]) -> None:
+    """For ever, each second."""
+    while True:
+        try:
+            await serve_due(desk)
+        except postgres.AWAY as error:
+            log.warning("timers_wait", error=type(error).__name__)
+        done()
+        await asyncio.sleep(1)
+
+
+async def serve_due(desk: Desk) -> int:
+    """Everything that is due by now; answers how much. One that fails is heard, and put off; the others go on."""
+    rows = await store.due_timers(desk.database, desk.clock.city(), AT_ONCE_MAX)
+    for row in rows:
+        try:
+            if row["kind"] == "flow":
+                await _time_is_over(desk, row["case_id"], row["task"])
+            else:
+                await check_pledges(desk, row["case_id"], row["tries"])
+        except postgres.AWAY:
+            raise
+        except Exception as error:
+            log.error("timer_failed", kind=row["kind"], case=str(row["case_id"]), error=repr(error)[:300])
+            await _put_off(desk, row["case_id"], row["kind"], row["task"], row["tries"])
+    return len(rows)
+
+
+async def _time_is_over(desk: Desk, case: uuid.UUID, task: str) -> None:
+    async def work(tx: Transaction) -> None:
+        if not await store.lock_timer(tx, case, "flow", task, desk.clock.city()):
+            return
+        found = await locked_case(desk, tx, case)
+        await store.end_timer(tx, case, "flow", task)
+        try:
+            await step(desk, tx, found, task, "", "time")
+        except NotWaiting:
+            log.info("timer_came_late", case=str(case))  # The task was done in the same moment.
+
+    await desk.database.run(work)
+
+
+async def _put_off(desk: Desk, case: uuid.UUID, kind: str, task: str, tries: int) -> None:
+    later = desk.clock.city() + clock.seconds(LATER)
+    await desk.database.run(lambda tx: store.set_timer(tx, case, kind, task, later, tries + 1))
+
+
+async def check_pledges(desk: Desk, case: uuid.UUID, tries: int) -> None:
+    """Ask the silent departments again, outside of any transaction; what they say now is compared and kept."""
+    row = await store.load_case(desk.database, case)
+    answers: dict[str, Known] = {}
+    if row is not None and row.state not in ("draft", "withdrawn"):
+        matter = await desk.shelf.version(row.matter, row.version)
+        silent = draft.silent(matter, store.unsealed(desk.keys, row.sealed))
+        answers = await asked(desk, matter, row.person, case, silent)
+
+    async def work(tx: Transaction) -> None:
+        if not await store.lock_timer(tx, case, "pledge", "", desk.clock.city()):
+            return
+        found = await locked_case(desk, tx, case)
+        changed = draft.checked(found.matter, found.draft, answers)
+        if changed != found.draft:
+            found = await _keep(desk, tx, found, changed, answers)
+        left = draft.silent(found.matter, found.draft) if found.case.state != "withdrawn" else []
+        if left and tries + 1 < model.PLEDGE_TRIES_MAX:
+            await store.set_timer(tx, case, "pledge", "", model.pledge_after(tries + 1, desk.clock.city()), tries + 1)
+        else:
+            await store.end_timer(tx, case, "pledge", "")
+            if left:
+                log.error("pledge_never_checked", case=str(case), elements=left)
+
+    await desk.database.run(work)
+
+
+async def _keep(desk: Desk, tx: Transaction, found: Opened, changed: draft.Draft, answers: dict[str, Known]) -> Opened:
+    """Staff who have not decided yet see what the rules say by now."""
+    now = desk.clock.city()
+    if found.case.state == "in_review":
+        world = draft.world(found.matter, changed, found.case.submitted_at or now)
+        decision = engine.decide(found.matter.rules, world, clock.local(now).date().isoformat())
+        changed = msgspec.structs.replace(changed, reasons=decision.reasons)
+    case = dataclasses.replace(found.case, sealed=store.sealed(desk.keys, changed), revision=found.case.revision + 1)
+    await store.save_case(tx, case)
+    held = all(check.held for check in changed.checks[len(found.draft.checks) :])
+    elements = tuple(sorted(element for element, known in answers.items() if known.state != "unknown"))
+    about = {"case": case.id, "person": case.person, "matter": case.matter, "version": case.version}
+    tx.tell(events.PledgeChecked(**about, elements=elements, held=held), at=now)
+    return dataclasses.replace(found, case=case, draft=changed)

@@ -1,0 +1,1 @@
+"""Matters (办事事项): folders of configuration, proved, published and found."""

@@ -1,0 +1,110 @@
+"""The matters in memory: what is live is followed from the facts, what a running case needs is looked up once."""
+
+import collections
+from collections.abc import Callable, Iterable
+
+import structlog
+from pypinyin import Style, lazy_pinyin
+
+from foundation import journal, postgres
+from foundation.bell import ring_heard
+from foundation.events import MatterPublished
+from foundation.postgres import Database
+from services.catalog import store
+from services.catalog.model import Matter
+
+log = structlog.get_logger()
+
+KEPT_MAX = 2000  # Versions of running cases in memory; beyond it the one asked for longest ago is looked up anew.
+
+
+class Shelf:
+    """Live matters by code, and versions by hash."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._live: dict[str, tuple[str, Matter]] = {}
+        self._words: dict[str, tuple[str, ...]] = {}
+        self._kept: collections.OrderedDict[tuple[str, str], Matter] = collections.OrderedDict()
+        self._position, self._recorded_at = 0, postgres.BEGINNING
+
+    @property
+    def position(self) -> int:
+        """Of the newest fact that is taken in."""
+        return self._position
+
+    async def load(self) -> None:
+        async with self._database.snapshot() as tx:
+            self._position, self._recorded_at = await journal.newest(tx, "fact")
+            self._take(await store.live_matters(tx))
+
+    async def follow(self, done: Callable[[], None]) -> None:
+        with self._database.bell.listen("fact") as rung:
+            while True:
+                try:
+                    await self.catch_up()
+                except postgres.AWAY as error:
+                    log.warning("shelf_waits", error=type(error).__name__)
+                done()
+                await ring_heard(rung)
+
+    async def catch_up(self) -> None:
+        while True:
+            async with self._database.transaction() as tx:
+                entries = await journal.read(tx, "fact", self._position, self._recorded_at)
+                codes = {entry.key for entry in entries if entry.kind == MatterPublished.kind}
+                if codes:
+                    self._take(await store.some_live_matters(tx, codes))
+            if not entries:
+                return
+            self._position, self._recorded_at = entries[-1].position, entries[-1].recorded_at
+
+    def _take(self, found: dict[str, tuple[str, Matter]]) -> None:
+        self._live |= found
+        for code, (_, matter) in found.items():
+            self._words[code] = tuple(_searchable(matter))
+
+    def live(self, code: str) -> tuple[str, Matter] | None:
+        return self._live.get(code)
+
+    def codes(self) -> list[str]:
+        return sorted(self._live)
+
+    async def version(self, code: str, version: str) -> Matter:
+        """Raises UnknownVersion."""
+        key = (code, version)
+        if key not in self._kept:
+            live = self._live.get(code)
+            self._kept[key] = live[1] if live and live[0] == version else await store.matter(self._database, code, version)
+            while len(self._kept) > KEPT_MAX:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(key)
+        return self._kept[key]
+
+    def search(self, query: str) -> list[str]:
+        """Codes of matters that hold every word of the query, by Chinese, pinyin, its initials, or English; the name first."""
+        words = [word for word in query.lower().split() if word]
+        ranked = [(rank, code) for code, texts in self._words.items() if (rank := _rank(texts, words)) is not None]
+        return [code for _, code in sorted(ranked)]
+
+
+def _searchable(matter: Matter) -> Iterable[str]:
+    """The name in every spelling, then what else people may call it."""
+    yield " ".join(_spellings(matter.name["zh"])) + " " + matter.name["en"].lower() + " " + matter.code.replace("_", " ")
+    others = [matter.text(key)[language] for key in ("keywords", "summary") for language in ("zh", "en")]
+    topics = matter.elements.get("topics")
+    others += [str(topic) for topic in topics] if isinstance(topics, list) else []
+    yield " ".join(spelling for text in others for spelling in _spellings(text)).lower()
+
+
+def _spellings(text: str) -> list[str]:
+    """停车 is also tingche, and tc."""
+    sounds = lazy_pinyin(text, errors="ignore")
+    return [text.lower(), "".join(sounds), "".join(lazy_pinyin(text, style=Style.FIRST_LETTER, errors="ignore"))]
+
+
+def _rank(texts: tuple[str, ...], words: list[str]) -> int | None:
+    """0 when the name says it all, 1 when something else has to; None when a word is nowhere."""
+    if all(word in texts[0] for word in words):
+        return 0
+    return 1 if all(any(word in text for text in texts) for word in words) else None
