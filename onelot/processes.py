@@ -9,6 +9,7 @@ from onelot.forget_old import keep_forgetting
 from onelot.wiring import City
 from parking.payments.poll_topups import poll_topups
 from parking.sessions.follow import conclude_stays
+from services.cases.watch_timers import watch_timers
 
 Round = Callable[[], None]
 Loop = Callable[[Round], Awaitable[None]]
@@ -52,6 +53,7 @@ def _work(city: City) -> list[tuple[str, Loop, float]]:
         ("journal.partitions", partial(journal.keep_partitions, city.database, city.clock), 60.0),
         ("parking.conclude", partial(conclude_stays, city.database, city.clock), 15.0),
         ("payments.poll", partial(poll_topups, city.database, city.bank, city.clock), 60.0),
+        ("services.timers", partial(watch_timers, city.office), 30.0),
         ("city.forget", partial(keep_forgetting, city.database, city.clock), 60.0),
     ]
 
@@ -61,5 +63,6 @@ def _web(city: City) -> list[tuple[str, Loop, float]]:
         ("citymap.board", city.board.run, 10.0),
         ("citymap.fanout", city.fanout.run, 10.0),
         ("parking.prices", city.book.follow, 10.0),
+        ("services.shelf", city.office.shelf.follow, 10.0),
         ("identity.revocations", city.known.follow, 10.0),
     ]

@@ -48,9 +48,17 @@ from parking.sessions.follow import HoldersFollower, PermitsFollower, StaysFollo
 from parking.sites.store import SitesFollower
 from parking.tariffs import http as tariffs_http
 from parking.tariffs.book import Book
+from parking.tariffs.calendar import official
+from services.cases import http as cases_http
+from services.cases.desk import Desk, Office
+from services.cases.follow import EffectsFollower, StepsFollower
+from services.catalog import http as catalog_http
+from services.catalog import publish_matter
+from services.catalog.shelf import Shelf, Versions
 from services.exchange import catalogue
 from services.exchange import http as exchange_http
-from services.exchange.ask import Exchange
+from services.exchange.accesses import record_access
+from services.exchange.ask import Exchange, ask
 from services.exchange.providers.departments import HttpDepartments
 from services.identity import door
 from services.identity import http as identity_http
@@ -61,6 +69,7 @@ from services.identity.providers.sms import HttpSms
 from services.identity.providers.vehicle_registry import HttpVehicleRegistry
 from services.identity.send_messages import Sender
 from services.identity.who_is import Known
+from services.rules import model as rules
 
 log = structlog.get_logger()
 
@@ -89,13 +98,14 @@ class City:
     bank: SimBank
     exchange: Exchange
     relay: Relay
+    office: Office
     parts: frozenset[str] = PARTS
     followers: list[Follower] = field(default_factory=list)
     routes: list[Route] = field(default_factory=list)
 
     def facts_heard(self) -> int:
         """Up to which fact everybody in this process who answers from memory has heard."""
-        answering = [self.book.position, self.board.marks.fact.position, self.known.position]
+        answering = [self.book.position, self.board.marks.fact.position, self.known.position, self.office.shelf.position]
         heard = {"gateway": [self.registry.position], "web": answering}
         return min((position for part in self.parts for position in heard.get(part, ())), default=sys.maxsize)
 
@@ -120,6 +130,8 @@ async def build(
         if "web" in parts:
             await city.book.load()
             await city.known.load()
+            await publish_matter.publish_built_in(database, now=clock.city())
+            await city.office.shelf.load()
             await city.board.start()
         yield city
 
@@ -156,9 +168,10 @@ def _assemble(
     bank = SimBank(_bank_settings(settings, outside, parts), web, clock)
     departments = HttpDepartments(web, outside.departments_url, outside.departments_key, catalogue.official())
     exchange = Exchange(database, keys, clock, catalogue.official(), departments)
+    office = Office(keys, clock, Versions(), official(), database, Shelf(database), _Registers(exchange), _Accesses(clock))
     city = City(
         settings, clock, keys, bell, database, registry, ingest, listener, board, Fanout(board, clock), book, known, sender, bank, exchange,
-        relay, parts,
+        relay, office, parts,
     )  # fmt: skip
     city.followers = followers(keys, clock)
     city.routes = _routes(city, web, outside)
@@ -167,6 +180,7 @@ def _assemble(
 
 def followers(keys: seal.Keys, clock: Clock) -> list[Follower]:
     """Everybody who keeps a cursor, in the order of the story."""
+    desk = Desk(keys, clock, Versions(), official())
     return [
         GatewaySitesFollower(),
         SpotsFollower(),
@@ -175,6 +189,8 @@ def followers(keys: seal.Keys, clock: Clock) -> list[Follower]:
         HoldersFollower(clock),
         PermitsFollower(clock),
         DebtsFollower(clock),
+        StepsFollower(desk),
+        EffectsFollower(desk),
     ]
 
 
@@ -206,6 +222,8 @@ def _routes(city: City, web: aiohttp.ClientSession, outside: Outside) -> list[Ro
             secure=secure,
         ),
         *exchange_http.routes(database, city.exchange.catalogue),
+        *catalog_http.routes(city.office.shelf),
+        *cases_http.routes(city.office),
         *sessions_http.routes(database, keys, city.book, clock),
         *bills_http.routes(database, keys, clock, functools.partial(_token_of_plate, database, keys)),
         *payments_http.routes(database, keys, clock, city.bank, _bill_of),
@@ -233,6 +251,30 @@ class _Dues:
     async def due_of(self, plate_tokens: Sequence[bytes]) -> dict[bytes, int]:
         async with self.database.transaction() as tx:
             return await pay_bill.due_of(tx, plate_tokens)
+
+
+@dataclass(frozen=True, slots=True)
+class _Registers:
+    """The departments, as cases ask them."""
+
+    exchange: Exchange
+
+    async def ask(self, *, person: UUID, agency: str, purpose: str, case: UUID, elements: Sequence[str]) -> Mapping[str, rules.Known]:
+        found = await ask(self.exchange, person=person, agency=agency, purpose=purpose, case=case, elements=elements)
+        return {name: rules.Known(state=one.state, value=one.value, source=one.source, as_of=one.as_of) for name, one in found.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class _Accesses:
+    """The lines that people see of who read what of them."""
+
+    clock: Clock
+
+    async def record(
+        self, tx: Transaction, *, person: UUID, staff: UUID, agency: str, purpose: str, case: UUID, fields: Sequence[str]
+    ) -> None:
+        at = self.clock.city()
+        await record_access(tx, person=person, agency=agency, purpose=purpose, case=case, fields=fields, at=at, staff=staff)
 
 
 async def _own_plate(

@@ -14,6 +14,67 @@ CREATE TABLE services.access (
     CONSTRAINT access_fields_check CHECK ((cardinality(fields) > 0))
 );
 
+CREATE TABLE services.case_file (
+    id uuid NOT NULL,
+    person uuid NOT NULL,
+    matter text NOT NULL,
+    version text NOT NULL,
+    agency text NOT NULL,
+    state text NOT NULL,
+    revision integer DEFAULT 1 NOT NULL,
+    sealed bytea NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    submitted_at timestamp with time zone,
+    due_at timestamp with time zone,
+    paused_at timestamp with time zone,
+    decided_at timestamp with time zone,
+    staff_waits boolean DEFAULT false NOT NULL,
+    CONSTRAINT case_file_state_check CHECK ((state = ANY (ARRAY['draft'::text, 'submitted'::text, 'in_review'::text, 'supplement'::text, 'approved'::text, 'rejected'::text, 'withdrawn'::text])))
+);
+
+CREATE TABLE services.case_step (
+    case_id uuid NOT NULL,
+    number integer NOT NULL,
+    task text NOT NULL,
+    word text NOT NULL,
+    made_by text NOT NULL,
+    actor uuid,
+    reason bytea,
+    at timestamp with time zone NOT NULL,
+    CONSTRAINT case_step_made_by_check CHECK ((made_by = ANY (ARRAY['rule'::text, 'staff'::text, 'applicant'::text, 'time'::text])))
+);
+
+CREATE TABLE services.case_timer (
+    case_id uuid NOT NULL,
+    kind text NOT NULL,
+    task text DEFAULT ''::text NOT NULL,
+    due_at timestamp with time zone NOT NULL,
+    tries integer DEFAULT 0 NOT NULL,
+    CONSTRAINT case_timer_kind_check CHECK ((kind = ANY (ARRAY['flow'::text, 'pledge'::text])))
+);
+
+CREATE TABLE services.letter (
+    id uuid NOT NULL,
+    case_id uuid NOT NULL,
+    kind text NOT NULL,
+    sealed bytea NOT NULL,
+    at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE services.matter (
+    code text NOT NULL,
+    version text NOT NULL,
+    published_at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE services.matter_version (
+    code text NOT NULL,
+    version text NOT NULL,
+    content bytea NOT NULL,
+    published_at timestamp with time zone NOT NULL,
+    CONSTRAINT matter_version_version_check CHECK ((length(version) = 64))
+);
+
 CREATE TABLE services.one_time_code (
     id uuid NOT NULL,
     phone_token bytea NOT NULL,
@@ -109,6 +170,24 @@ CREATE TABLE services.wrong_code (
 ALTER TABLE ONLY services.access
     ADD CONSTRAINT access_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY services.case_file
+    ADD CONSTRAINT case_file_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY services.case_step
+    ADD CONSTRAINT case_step_pkey PRIMARY KEY (case_id, number);
+
+ALTER TABLE ONLY services.case_timer
+    ADD CONSTRAINT case_timer_pkey PRIMARY KEY (case_id, kind, task);
+
+ALTER TABLE ONLY services.letter
+    ADD CONSTRAINT letter_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY services.matter
+    ADD CONSTRAINT matter_pkey PRIMARY KEY (code);
+
+ALTER TABLE ONLY services.matter_version
+    ADD CONSTRAINT matter_version_pkey PRIMARY KEY (code, version);
+
 ALTER TABLE ONLY services.one_time_code
     ADD CONSTRAINT one_time_code_pkey PRIMARY KEY (id);
 
@@ -140,6 +219,14 @@ CREATE INDEX access_at ON services.access USING btree (at);
 
 CREATE INDEX access_person ON services.access USING btree (person, id DESC);
 
+CREATE INDEX case_inbox ON services.case_file USING btree (agency, due_at, id) WHERE staff_waits;
+
+CREATE INDEX case_person ON services.case_file USING btree (person, id);
+
+CREATE INDEX case_timer_due ON services.case_timer USING btree (due_at);
+
+CREATE INDEX letter_case ON services.letter USING btree (case_id, at);
+
 CREATE INDEX one_time_code_address ON services.one_time_code USING btree (address_token, asked_at DESC);
 
 CREATE INDEX one_time_code_asked ON services.one_time_code USING btree (asked_at DESC);
@@ -168,6 +255,24 @@ CREATE INDEX wrong_code_at ON services.wrong_code USING btree (at);
 
 ALTER TABLE ONLY services.access
     ADD CONSTRAINT access_person_fkey FOREIGN KEY (person) REFERENCES services.person(id);
+
+ALTER TABLE ONLY services.case_file
+    ADD CONSTRAINT case_file_matter_version_fkey FOREIGN KEY (matter, version) REFERENCES services.matter_version(code, version);
+
+ALTER TABLE ONLY services.case_file
+    ADD CONSTRAINT case_file_person_fkey FOREIGN KEY (person) REFERENCES services.person(id);
+
+ALTER TABLE ONLY services.case_step
+    ADD CONSTRAINT case_step_case_id_fkey FOREIGN KEY (case_id) REFERENCES services.case_file(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY services.case_timer
+    ADD CONSTRAINT case_timer_case_id_fkey FOREIGN KEY (case_id) REFERENCES services.case_file(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY services.letter
+    ADD CONSTRAINT letter_case_id_fkey FOREIGN KEY (case_id) REFERENCES services.case_file(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY services.matter
+    ADD CONSTRAINT matter_code_version_fkey FOREIGN KEY (code, version) REFERENCES services.matter_version(code, version);
 
 ALTER TABLE ONLY services.person_key
     ADD CONSTRAINT person_key_person_fkey FOREIGN KEY (person) REFERENCES services.person(id);

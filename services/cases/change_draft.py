@@ -10,12 +10,12 @@ import msgspec
 from foundation.errors import Conflict, Invalid, NotFound
 from foundation.postgres import Transaction
 from services.cases import store
-from services.cases.desk import Desk, locked_case
+from services.cases.desk import Desk, Office, locked_case
 from services.cases.model import Opened
 from services.catalog import draft
 
 
-async def change_draft(desk: Desk, *, person: uuid.UUID, case: uuid.UUID, patch: Mapping[str, Any], if_match: str | None) -> Opened:
+async def change_draft(desk: Office, *, person: uuid.UUID, case: uuid.UUID, patch: Mapping[str, Any], if_match: str | None) -> Opened:
     """The draft as it is now. Raises NotFound, Conflict, Invalid with every wrong pointer; a refused patch changes nothing."""
 
     async def work(tx: Transaction) -> Opened:

@@ -1,37 +1,64 @@
 """What every act on a case stands on: keys, matters, departments, the calendar and the clocks, handed in once."""
 
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from foundation.clock import Clock
 from foundation.errors import NotFound
 from foundation.postgres import Database, Transaction
 from foundation.seal import Keys
 from services.cases import store
-from services.cases.model import Accesses, Case, Opened, Registers, WorkingDays
+from services.cases.model import Case, Issued, Opened, WorkingDays
 from services.catalog.model import Matter
-from services.catalog.shelf import Shelf
+from services.catalog.shelf import Shelf, Versions
 from services.rules.model import Known
+
+
+class Registers(Protocol):
+    async def ask(self, *, person: uuid.UUID, agency: str, purpose: str, case: uuid.UUID, elements: Sequence[str]) -> Mapping[str, Known]:
+        """What the departments say of this person, each element a value, none, or unknown. Never raises for a silent one."""
+
+
+class Accesses(Protocol):
+    async def record(
+        self, tx: Transaction, *, person: uuid.UUID, staff: uuid.UUID, agency: str, purpose: str, case: uuid.UUID, fields: Sequence[str]
+    ) -> None:
+        """A line that the person sees: who read what of her, and why."""
+
+
+class Licences(Protocol):
+    async def issue(self, tx: Transaction, issued: Issued) -> None:
+        """Once for each licence, however often it is asked."""
 
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    database: Database
+    """What a step needs."""
+
     keys: Keys
     clock: Clock
-    shelf: Shelf
-    registers: Registers
-    accesses: Accesses
+    versions: Versions
     calendar: WorkingDays
 
 
+@dataclass(frozen=True, slots=True)
+class Office(Desk):
+    """What the doors need besides."""
+
+    database: Database
+    shelf: Shelf
+    registers: Registers
+    accesses: Accesses
+
+
 async def opened(desk: Desk, reader: store.Reader, case: Case) -> Opened:
-    matter = await desk.shelf.version(case.matter, case.version)
+    matter = await desk.versions.get(reader, case.matter, case.version)
     return Opened(case, matter, store.unsealed(desk.keys, case.sealed), await store.steps_of(reader, case.id))
 
 
-async def own_case(desk: Desk, person: uuid.UUID, case: uuid.UUID) -> Case:
+async def own_case(desk: Office, person: uuid.UUID, case: uuid.UUID) -> Case:
     """One of the person's own. Raises NotFound for a stranger's exactly as for one that never was."""
     found = await store.load_case(desk.database, case)
     if found is None or found.person != person:
@@ -47,7 +74,7 @@ async def locked_case(desk: Desk, tx: Transaction, case: uuid.UUID) -> Opened:
     return await opened(desk, tx, found)
 
 
-async def asked(desk: Desk, matter: Matter, person: uuid.UUID, case: uuid.UUID, elements: Collection[str]) -> dict[str, Known]:
+async def asked(desk: Office, matter: Matter, person: uuid.UUID, case: uuid.UUID, elements: Collection[str]) -> dict[str, Known]:
     """What the departments say of these elements, each asked for the purpose that its source names."""
     by_purpose: dict[str, list[str]] = {}
     for element, source in matter.asked().items():

@@ -12,8 +12,8 @@ from foundation.events import CaseDecided, CaseFact, CaseMoved, CaseSubmitted
 from foundation.journal import Entry, Journal
 from foundation.postgres import Transaction
 from services.cases import store
-from services.cases.desk import Desk, opened
-from services.cases.model import Issued, Licences, Opened
+from services.cases.desk import Desk, Licences, opened
+from services.cases.model import Issued, Opened
 from services.cases.move_case import advance_case
 from services.catalog.draft import Draft
 from services.catalog.model import Certificate, Matter
@@ -45,7 +45,7 @@ class EffectsFollower:
     journal: Journal = "fact"
     kinds = frozenset({CaseSubmitted.kind, CaseMoved.kind, CaseDecided.kind})
 
-    def __init__(self, desk: Desk, licences: Licences) -> None:
+    def __init__(self, desk: Desk, licences: Licences | None = None) -> None:
         self._desk, self._licences = desk, licences
 
     async def apply(self, tx: Transaction, entries: Sequence[Entry]) -> None:
@@ -75,7 +75,8 @@ class EffectsFollower:
 
     async def _issue(self, tx: Transaction, found: Opened, certificate: Certificate, at: datetime) -> None:
         licence = issued_of(found, certificate, at)
-        await self._licences.issue(tx, licence)
+        if self._licences is not None:
+            await self._licences.issue(tx, licence)
         if certificate.permit is not None:
             tx.tell(self._permit(found, certificate, licence), at=self._desk.clock.city())
 

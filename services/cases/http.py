@@ -14,7 +14,7 @@ from foundation.http import Call, Page, Paged, Reply, Route, Who
 from foundation.postgres import Transaction
 from services.cases import model, store, views
 from services.cases.change_draft import change_draft
-from services.cases.desk import Desk, opened, own_case
+from services.cases.desk import Office, opened, own_case
 from services.cases.model import Case, Opened
 from services.cases.move_case import appeal_case, decide_case, supplement_case, withdraw_case
 from services.cases.open_case import open_case
@@ -45,26 +45,35 @@ class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reason: Annotated[str, msgspec.Meta(max_length=model.REASON_MAX)] = ""
 
 
-def routes(desk: Desk) -> list[Route]:
+def routes(desk: Office) -> list[Route]:
     answers = Answers(desk)
-    cases = "/api/v1/services/cases"
-    one = cases + "/{id}"
+    return [*_applicants_routes(answers), *_staff_routes(answers)]
+
+
+def _applicants_routes(answers: "Answers") -> list[Route]:
+    cases, one, me = "/api/v1/services/cases", "/api/v1/services/cases/{id}", Who.PERSON
     return [
-        Route("GET", cases, answers.get_cases, "One's own cases", Who.PERSON, query=Paged, answer=Page[CaseRow]),
-        Route("POST", cases, answers.post_case, "Begin to apply", Who.PERSON, body=NewCase, answer=CaseView, status=201, idempotent=True),
-        Route("GET", one, answers.get_case, "A case: the applicant's own, or of one's agency", Who.PERSON, answer=CaseView),
-        Route("PATCH", one, answers.patch_case, "Save a draft", Who.PERSON, body=FormPatch, answer=CaseView),
-        Route("POST", one + "/submit", answers.post_submit, "Hand it in", Who.PERSON, body=Nothing, answer=CaseView),
-        Route("POST", one + "/withdraw", answers.post_withdraw, "Take it back", Who.PERSON, body=Nothing, answer=CaseView),
-        Route("POST", one + "/supplement", answers.post_supplement, "Add what was asked for", Who.PERSON, body=FormPatch, answer=CaseView),
-        Route("POST", one + "/review", answers.post_review, "Ask for a person after an automatic no", Who.PERSON, body=Nothing, answer=CaseView),
-        Route("POST", one + "/decision", answers.post_decision, "Decide, or ask for more", Who.STAFF, body=Decision, answer=CaseView),
-        Route("GET", "/api/v1/services/inbox", answers.get_inbox, "Cases that wait for staff of one's agency", Who.STAFF, query=Paged, answer=Page[CaseRow]),
-    ]  # fmt: skip
+        Route("GET", cases, answers.get_cases, "One's own cases", me, query=Paged, answer=Page[CaseRow]),
+        Route("POST", cases, answers.post_case, "Begin to apply", me, body=NewCase, answer=CaseView, status=201, idempotent=True),
+        Route("GET", one, answers.get_case, "A case: the applicant's own, or of one's agency", me, answer=CaseView),
+        Route("PATCH", one, answers.patch_case, "Save a draft", me, body=FormPatch, answer=CaseView),
+        Route("POST", one + "/submit", answers.post_submit, "Hand it in", me, body=Nothing, answer=CaseView),
+        Route("POST", one + "/withdraw", answers.post_withdraw, "Take it back", me, body=Nothing, answer=CaseView),
+        Route("POST", one + "/supplement", answers.post_supplement, "Add what was asked for", me, body=FormPatch, answer=CaseView),
+        Route("POST", one + "/review", answers.post_review, "Ask for a person after an automatic no", me, body=Nothing, answer=CaseView),
+    ]
+
+
+def _staff_routes(answers: "Answers") -> list[Route]:
+    decision, inbox = "/api/v1/services/cases/{id}/decision", "/api/v1/services/inbox"
+    return [
+        Route("POST", decision, answers.post_decision, "Decide, or ask for more", Who.STAFF, body=Decision, answer=CaseView),
+        Route("GET", inbox, answers.get_inbox, "What waits for staff of one's agency", Who.STAFF, query=Paged, answer=Page[CaseRow]),
+    ]
 
 
 class Answers:
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Office) -> None:
         self._desk = desk
 
     async def get_cases(self, call: Call) -> Reply:
@@ -144,7 +153,10 @@ class Answers:
         return Reply(http.page_of(await self._rows(found), call.query.limit, lambda row: [marks[row.id], row.id]), headers=NO_STORE)
 
     async def _rows(self, found: Sequence[Case]) -> list[CaseRow]:
-        return [views.case_row(self._desk, case, await self._desk.shelf.version(case.matter, case.version)) for case in found]
+        return [
+            views.case_row(self._desk, case, await self._desk.versions.get(self._desk.database, case.matter, case.version))
+            for case in found
+        ]
 
     async def _reply(self, found: Opened, status: int = 200, *, staff: bool = False) -> Reply:
         letters = await store.letters_of(self._desk.database, found.case.id)
@@ -152,8 +164,10 @@ class Answers:
 
 
 def _read(found: Opened) -> list[str]:
-    """The fields that stand in the form, as the person sees them named in the line."""
-    return [field.name for field in forms.fields_of(found.matter.form) if forms.value_at(found.draft.form, field.pointer) is not None]
+    """What stands in the form, by the element that it is, or by its pointer."""
+    elements = {one.pointer: one.element for one in found.matter.prefills}
+    there = [field.pointer for field in forms.fields_of(found.matter.form) if forms.value_at(found.draft.form, field.pointer) is not None]
+    return sorted(elements.get(pointer, pointer) for pointer in there) or ["case.state"]
 
 
 def _id_of(text: str) -> uuid.UUID:

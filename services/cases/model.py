@@ -7,11 +7,9 @@ from datetime import date, datetime, timedelta
 from typing import Literal, Protocol
 
 from foundation import clock
-from foundation.postgres import Transaction
 from services.catalog.draft import Draft
 from services.catalog.model import Matter
 from services.flow.model import Step
-from services.rules.model import Known
 
 State = Literal["draft", "submitted", "in_review", "supplement", "approved", "rejected", "withdrawn"]
 MadeBy = Literal["rule", "staff", "applicant", "time"]
@@ -24,23 +22,6 @@ PLEDGE_AFTER = timedelta(minutes=1)  # When a silent department is asked again, 
 PLEDGE_LATEST = timedelta(days=1)
 PLEDGE_TRIES_MAX = 40
 WORDS = {"approve": "approved", "reject": "rejected", "supplement": "supplement"}
-
-
-class Registers(Protocol):
-    async def ask(self, *, person: uuid.UUID, agency: str, purpose: str, case: uuid.UUID, elements: Sequence[str]) -> Mapping[str, Known]:
-        """What the departments say of this person, each element a value, none, or unknown. Never raises for a silent one."""
-
-
-class Accesses(Protocol):
-    async def record(
-        self, tx: Transaction, *, person: uuid.UUID, staff: uuid.UUID, agency: str, purpose: str, case: uuid.UUID, fields: Sequence[str]
-    ) -> None:
-        """A line that the person sees: who read what of her, and why."""
-
-
-class Licences(Protocol):
-    async def issue(self, tx: Transaction, issued: "Issued") -> None:
-        """Once for each licence, however often it is asked."""
 
 
 class WorkingDays(Protocol):
@@ -121,7 +102,8 @@ def due_after(start: datetime, days: int, calendar: WorkingDays) -> datetime:
     while days > 0:
         day += timedelta(days=1)
         days -= not calendar.is_rest(day)
-    return datetime.combine(day + timedelta(days=1), datetime.min.time(), clock.CITY_ZONE)
+    after = day + timedelta(days=1)
+    return datetime(after.year, after.month, after.day, tzinfo=clock.CITY_ZONE)
 
 
 def days_left(now: datetime, due: datetime, calendar: WorkingDays) -> int:
@@ -140,4 +122,4 @@ def due_resumed(due: datetime, paused_at: datetime, now: datetime, calendar: Wor
 
 
 def pledge_after(tries: int, now: datetime) -> datetime:
-    return now + min(PLEDGE_AFTER * 2 ** min(tries, 20), PLEDGE_LATEST)
+    return now + min(PLEDGE_AFTER * (1 << min(tries, 20)), PLEDGE_LATEST)

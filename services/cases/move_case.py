@@ -13,7 +13,7 @@ from foundation.errors import Conflict, Invalid, NotAllowed, NotFound
 from foundation.postgres import Transaction
 from services.cases import model, store
 from services.cases.change_draft import own_locked
-from services.cases.desk import Desk, locked_case
+from services.cases.desk import Desk, Office, locked_case
 from services.cases.model import Case, Made, MadeBy, Opened, State
 from services.catalog import draft
 from services.flow import run_flow
@@ -50,7 +50,13 @@ async def advance_case(desk: Desk, tx: Transaction, case: uuid.UUID) -> None:
 
 
 async def decide_case(
-    desk: Desk, *, staff: uuid.UUID, agencies: frozenset[str], case: uuid.UUID, decision: Literal["approve", "reject", "supplement"], reason: str
+    desk: Office,
+    *,
+    staff: uuid.UUID,
+    agencies: frozenset[str],
+    case: uuid.UUID,
+    decision: Literal["approve", "reject", "supplement"],
+    reason: str,
 ) -> Opened:
     """Judged at the act: who is staff of this agency now. Raises NotFound, NotAllowed, Conflict."""
 
@@ -69,7 +75,7 @@ async def decide_case(
     return await desk.database.run(work)
 
 
-async def supplement_case(desk: Desk, *, person: uuid.UUID, case: uuid.UUID, patch: Mapping[str, Any]) -> Opened:
+async def supplement_case(desk: Office, *, person: uuid.UUID, case: uuid.UUID, patch: Mapping[str, Any]) -> Opened:
     """What staff asked for is added; the application has to be as complete as when it was handed in. Raises NotFound, Conflict, Invalid."""
 
     async def work(tx: Transaction) -> Opened:
@@ -86,7 +92,7 @@ async def supplement_case(desk: Desk, *, person: uuid.UUID, case: uuid.UUID, pat
     return await desk.database.run(work)
 
 
-async def appeal_case(desk: Desk, *, person: uuid.UUID, case: uuid.UUID) -> Opened:
+async def appeal_case(desk: Office, *, person: uuid.UUID, case: uuid.UUID) -> Opened:
     """A person is to look at an automatic no. Raises NotFound, Conflict."""
 
     async def work(tx: Transaction) -> Opened:
@@ -101,7 +107,7 @@ async def appeal_case(desk: Desk, *, person: uuid.UUID, case: uuid.UUID) -> Open
     return await desk.database.run(work)
 
 
-async def withdraw_case(desk: Desk, *, person: uuid.UUID, case: uuid.UUID) -> Opened:
+async def withdraw_case(desk: Office, *, person: uuid.UUID, case: uuid.UUID) -> Opened:
     """Raises NotFound, Conflict."""
 
     async def work(tx: Transaction) -> Opened:
@@ -119,7 +125,15 @@ async def withdraw_case(desk: Desk, *, person: uuid.UUID, case: uuid.UUID) -> Op
 
 
 async def step(
-    desk: Desk, tx: Transaction, found: Opened, task: str, word: str, made_by: MadeBy, *, actor: uuid.UUID | None = None, reason: bytes = b""
+    desk: Desk,
+    tx: Transaction,
+    found: Opened,
+    task: str,
+    word: str,
+    made_by: MadeBy,
+    *,
+    actor: uuid.UUID | None = None,
+    reason: bytes = b"",
 ) -> Opened:
     """One step: written down, told, and everything that follows from where the case stands now. The draft in `found` is saved."""
     now = desk.clock.city()
@@ -162,17 +176,32 @@ async def _keep_timers(tx: Transaction, case: Case, position: Position, now: dat
 
 
 def _tell(tx: Transaction, case: Case, made: Made, reason: bytes) -> None:
-    sealed = case.sealed if made.made_by == "applicant" and case.state != "rejected" else reason
-    about = {"case": case.id, "person": case.person, "matter": case.matter, "version": case.version}
+    sealed = case.sealed if made.made_by == "applicant" else reason
     moved = events.CaseMoved(
-        **about, number=made.number, task=made.task, word=made.word, made_by=made.made_by, state=case.state, sealed=sealed,
-    )  # fmt: skip
+        case=case.id,
+        person=case.person,
+        matter=case.matter,
+        version=case.version,
+        number=made.number,
+        task=made.task,
+        word=made.word,
+        made_by=made.made_by,
+        state=case.state,
+        sealed=sealed,
+    )
     tx.tell(moved, at=made.at)
-    if case.decided_at == made.at and case.state in ("approved", "rejected"):
-        decision: Literal["approved", "rejected"] = "approved" if case.state == "approved" else "rejected"
-        tx.tell(
-            events.CaseDecided(**about, agency=case.agency, number=made.number, decision=decision, made_by=made.made_by), at=made.at
+    if case.decided_at == made.at and (case.state == "approved" or case.state == "rejected"):
+        decided = events.CaseDecided(
+            case=case.id,
+            person=case.person,
+            matter=case.matter,
+            version=case.version,
+            agency=case.agency,
+            number=made.number,
+            decision=case.state,
+            made_by=made.made_by,
         )
+        tx.tell(decided, at=made.at)
 
 
 def pending(found: Opened) -> tuple[Waiting, ...]:

@@ -7,7 +7,7 @@ from foundation.errors import Conflict
 from foundation.http import Call, Reply
 from foundation.postgres import Transaction
 from services.cases import model, store
-from services.cases.desk import Desk, asked
+from services.cases.desk import Office, asked
 from services.cases.model import Case
 from services.catalog import draft
 from services.catalog.model import Matter
@@ -20,7 +20,7 @@ def case_id(call: Call) -> uuid.UUID:
     return ids.id_of("case", call.me.person, key) if key else ids.new_id()
 
 
-async def open_case(desk: Desk, call: Call, matter: Matter, version: str) -> Reply:
+async def open_case(desk: Office, call: Call, matter: Matter, version: str) -> Reply:
     """The id of the case; asked again under the same key, of the same case. Departments are asked outside of any transaction."""
     case = case_id(call)
     known: dict[str, Known] = {}
@@ -38,7 +38,7 @@ async def open_case(desk: Desk, call: Call, matter: Matter, version: str) -> Rep
     return await http.once(desk.database, desk.keys, call, work)
 
 
-def _case(desk: Desk, person: uuid.UUID, case: uuid.UUID, matter: Matter, version: str, begun: draft.Draft) -> Case:
+def _case(desk: Office, person: uuid.UUID, case: uuid.UUID, matter: Matter, version: str, begun: draft.Draft) -> Case:
     return Case(
         id=case, person=person, matter=matter.code, version=version, agency=matter.agency, state="draft", revision=1,
         sealed=store.sealed(desk.keys, begun), created_at=desk.clock.city(), submitted_at=None, due_at=None, paused_at=None,

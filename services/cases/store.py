@@ -9,7 +9,7 @@ import msgspec
 from foundation import sql
 from foundation.postgres import Database, Record, Transaction
 from foundation.seal import Keys
-from services.cases.model import Case, MadeBy, Made
+from services.cases.model import Case, Made, MadeBy
 from services.catalog.draft import Draft
 
 queries = sql.load("services.cases")

@@ -8,13 +8,13 @@ from foundation.errors import Conflict, Invalid
 from foundation.postgres import Transaction
 from services.cases import model, store
 from services.cases.change_draft import own_locked
-from services.cases.desk import Desk, asked, own_case
+from services.cases.desk import Office, asked, own_case
 from services.cases.model import Opened
 from services.catalog import draft
 from services.rules.model import Known
 
 
-async def submit_case(desk: Desk, *, person: uuid.UUID, case: uuid.UUID) -> Opened:
+async def submit_case(desk: Office, *, person: uuid.UUID, case: uuid.UUID) -> Opened:
     """Raises NotFound, Conflict, Invalid with every gap and fault."""
     fresh = await _asked_again(desk, person, case)
 
@@ -31,18 +31,18 @@ async def submit_case(desk: Desk, *, person: uuid.UUID, case: uuid.UUID) -> Open
     return await desk.database.run(work)
 
 
-async def _asked_again(desk: Desk, person: uuid.UUID, case: uuid.UUID) -> dict[str, Known]:
+async def _asked_again(desk: Office, person: uuid.UUID, case: uuid.UUID) -> dict[str, Known]:
     """Outside of the transaction: a slow department must not hold a lock. A draft with gaps asks nobody."""
     found = await own_case(desk, person, case)
     if found.state != "draft":
         return {}
-    matter, began = await desk.shelf.version(found.matter, found.version), store.unsealed(desk.keys, found.sealed)
+    matter, began = await desk.versions.get(desk.database, found.matter, found.version), store.unsealed(desk.keys, found.sealed)
     if draft.judged(matter, began):
         return {}
     return await asked(desk, matter, person, case, draft.stale(matter, began, desk.clock.city()))
 
 
-async def _hand_in(desk: Desk, tx: Transaction, found: Opened, whole: draft.Draft) -> Opened:
+async def _hand_in(desk: Office, tx: Transaction, found: Opened, whole: draft.Draft) -> Opened:
     now = desk.clock.city()
     case = dataclasses.replace(
         found.case, state="submitted", revision=found.case.revision + 1, sealed=store.sealed(desk.keys, whole), submitted_at=now,

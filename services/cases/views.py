@@ -89,7 +89,7 @@ class PromiseView(msgspec.Struct, frozen=True):
 
 
 class CaseView(msgspec.Struct, frozen=True):
-    """`missing`, `pledged`, `hidden` and the keys of `provenance` and `choices` are pointers into `form`. `acts` is what may be done now."""
+    """`missing`, `pledged`, `hidden` and the keys of `provenance` and `choices` are pointers into `form`; `acts` may be done now."""
 
     id: uuid.UUID
     matter: str
@@ -140,18 +140,40 @@ def time_of(at: Any) -> str | None:  # datetime | None
 
 def case_view(desk: Desk, found: Opened, letters: Sequence[Record], *, staff: bool = False) -> CaseView:
     case, matter, held = found.case, found.matter, found.draft
-    form = forms.masked(matter.form, held.form) if staff else held.form
     return CaseView(
-        id=case.id, matter=case.matter, version=case.version, name=words(matter.name), agency=case.agency, state=case.state, form=form,
-        provenance={pointer: OriginView(one.source, time_of(one.as_of), one.locked) for pointer, one in draft.provenance(matter, held).items()},
-        choices={} if staff else {pointer: [ChoiceView(one.value, one.label) for one in offered] for pointer, offered in draft.choices(matter, held).items()},
-        pledged=draft.pledged(matter, held), checks=[CheckView(one.pointer, one.held, one.source, time_of(one.as_of)) for one in held.checks],
-        missing=draft.missing(matter, held), hidden=sorted(forms.hidden(matter.form, held.form)),
-        steps=step_views(desk, found), letters=[_letter(desk, row) for row in letters], reasons=reason_views(matter, held, staff=staff),
-        licence=licence_id(case.id) if case.state == "approved" and matter.certificate else None, promise=promise_view(desk, case),
-        acts=acts_of(found, staff=staff), created_at=clock.rfc3339(case.created_at), submitted_at=time_of(case.submitted_at),
+        id=case.id,
+        matter=case.matter,
+        version=case.version,
+        name=words(matter.name),
+        agency=case.agency,
+        state=case.state,
+        form=forms.masked(matter.form, held.form) if staff else held.form,
+        provenance=_origins(matter, held),
+        choices={} if staff else _choices(matter, held),
+        pledged=draft.pledged(matter, held),
+        checks=[CheckView(one.pointer, one.held, one.source, time_of(one.as_of)) for one in held.checks],
+        missing=draft.missing(matter, held),
+        hidden=sorted(forms.hidden(matter.form, held.form)),
+        steps=step_views(desk, found),
+        letters=[_letter(desk, row) for row in letters],
+        reasons=reason_views(matter, held, staff=staff),
+        licence=licence_id(case.id) if case.state == "approved" and matter.certificate else None,
+        promise=promise_view(desk, case),
+        acts=acts_of(found, staff=staff),
+        created_at=clock.rfc3339(case.created_at),
+        submitted_at=time_of(case.submitted_at),
         decided_at=time_of(case.decided_at),
-    )  # fmt: skip
+    )
+
+
+def _origins(matter: Matter, held: draft.Draft) -> dict[str, OriginView]:
+    found = draft.provenance(matter, held)
+    return {pointer: OriginView(one.source, time_of(one.as_of), one.locked) for pointer, one in found.items()}
+
+
+def _choices(matter: Matter, held: draft.Draft) -> dict[str, list[ChoiceView]]:
+    found = draft.choices(matter, held)
+    return {pointer: [ChoiceView(one.value, one.label) for one in offered] for pointer, offered in found.items()}
 
 
 def case_row(desk: Desk, case: Case, matter: Matter) -> CaseRow:
@@ -174,7 +196,16 @@ def promise_view(desk: Desk, case: Case) -> PromiseView:
 def step_views(desk: Desk, found: Opened) -> list[StepView]:
     """What happened in order, and what it waits for; a reason is the words of whoever decided."""
     case, matter = found.case, found.matter
-    steps = [StepView("submitted", words(matter.text("step.submitted")), "done" if case.submitted_at else "now", "applicant", time_of(case.submitted_at), None)]
+    steps = [
+        StepView(
+            "submitted",
+            words(matter.text("step.submitted")),
+            "done" if case.submitted_at else "now",
+            "applicant",
+            time_of(case.submitted_at),
+            None,
+        )
+    ]
     steps += [_done(desk, matter, made) for made in found.steps]
     steps += [
         StepView(one.node.id, words(matter.text(f"step.{one.node.id}")), "now", str(one.node.role or "system"), None, None)

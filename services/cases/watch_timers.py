@@ -11,7 +11,7 @@ import structlog
 from foundation import clock, events, postgres
 from foundation.postgres import Transaction
 from services.cases import model, store
-from services.cases.desk import Desk, asked, locked_case
+from services.cases.desk import Office, asked, locked_case
 from services.cases.model import Opened
 from services.cases.move_case import step
 from services.catalog import draft
@@ -25,7 +25,7 @@ AT_ONCE_MAX = 100
 LATER = 60.0  # Seconds until a timer that failed is tried again.
 
 
-async def watch_timers(desk: Desk, done: Callable[[], None]) -> None:
+async def watch_timers(desk: Office, done: Callable[[], None]) -> None:
     """For ever, each second."""
     while True:
         try:
@@ -36,7 +36,7 @@ async def watch_timers(desk: Desk, done: Callable[[], None]) -> None:
         await asyncio.sleep(1)
 
 
-async def serve_due(desk: Desk) -> int:
+async def serve_due(desk: Office) -> int:
     """Everything that is due by now; answers how much. One that fails is heard, and put off; the others go on."""
     rows = await store.due_timers(desk.database, desk.clock.city(), AT_ONCE_MAX)
     for row in rows:
@@ -53,7 +53,7 @@ async def serve_due(desk: Desk) -> int:
     return len(rows)
 
 
-async def _time_is_over(desk: Desk, case: uuid.UUID, task: str) -> None:
+async def _time_is_over(desk: Office, case: uuid.UUID, task: str) -> None:
     async def work(tx: Transaction) -> None:
         if not await store.lock_timer(tx, case, "flow", task, desk.clock.city()):
             return
@@ -67,17 +67,17 @@ async def _time_is_over(desk: Desk, case: uuid.UUID, task: str) -> None:
     await desk.database.run(work)
 
 
-async def _put_off(desk: Desk, case: uuid.UUID, kind: str, task: str, tries: int) -> None:
+async def _put_off(desk: Office, case: uuid.UUID, kind: str, task: str, tries: int) -> None:
     later = desk.clock.city() + clock.seconds(LATER)
     await desk.database.run(lambda tx: store.set_timer(tx, case, kind, task, later, tries + 1))
 
 
-async def check_pledges(desk: Desk, case: uuid.UUID, tries: int) -> None:
+async def check_pledges(desk: Office, case: uuid.UUID, tries: int) -> None:
     """Ask the silent departments again, outside of any transaction; what they say now is compared and kept."""
     row = await store.load_case(desk.database, case)
     answers: dict[str, Known] = {}
     if row is not None and row.state not in ("draft", "withdrawn"):
-        matter = await desk.shelf.version(row.matter, row.version)
+        matter = await desk.versions.get(desk.database, row.matter, row.version)
         silent = draft.silent(matter, store.unsealed(desk.keys, row.sealed))
         answers = await asked(desk, matter, row.person, case, silent)
 
@@ -99,7 +99,7 @@ async def check_pledges(desk: Desk, case: uuid.UUID, tries: int) -> None:
     await desk.database.run(work)
 
 
-async def _keep(desk: Desk, tx: Transaction, found: Opened, changed: draft.Draft, answers: dict[str, Known]) -> Opened:
+async def _keep(desk: Office, tx: Transaction, found: Opened, changed: draft.Draft, answers: dict[str, Known]) -> Opened:
     """Staff who have not decided yet see what the rules say by now."""
     now = desk.clock.city()
     if found.case.state == "in_review":
@@ -110,6 +110,6 @@ async def _keep(desk: Desk, tx: Transaction, found: Opened, changed: draft.Draft
     await store.save_case(tx, case)
     held = all(check.held for check in changed.checks[len(found.draft.checks) :])
     elements = tuple(sorted(element for element, known in answers.items() if known.state != "unknown"))
-    about = {"case": case.id, "person": case.person, "matter": case.matter, "version": case.version}
-    tx.tell(events.PledgeChecked(**about, elements=elements, held=held), at=now)
+    told = events.PledgeChecked(case=case.id, person=case.person, matter=case.matter, version=case.version, elements=elements, held=held)
+    tx.tell(told, at=now)
     return dataclasses.replace(found, case=case, draft=changed)

@@ -124,7 +124,9 @@ def _filled(prefill: Document, fields: Mapping[str, Field]) -> tuple[list[Prefil
         if not isinstance(lock, bool) or not isinstance(choose, bool) or (lock and choose):
             prefill.fault(at, "`lock` and `choose` are true or false, and not both true")
         if element and (ASKED[element] == "cars") != bool(choose):
-            prefill.fault(at, f"{element} offers {'several: say `choose: true`' if ASKED[element] == 'cars' else 'one value: nothing to choose'}")
+            prefill.fault(
+                at, f"{element} offers {'several: say `choose: true`' if ASKED[element] == 'cars' else 'one value: nothing to choose'}"
+            )
         prefills.append(Prefill(pointer=pointer_of(name), element=element, source=source, lock=bool(lock), choose=bool(choose)))
     for name, value in prefill.mapping("/read").items():
         at = f"/read/{name}"
@@ -147,7 +149,7 @@ def _element(prefill: Document, at: str, said: object) -> tuple[str, str]:
 
 
 def _used_sources(prefill: Document, sources: Mapping[str, Source], prefills: list[Prefill], reads: list[Read]) -> None:
-    used = {one.source for one in (*prefills, *reads)}
+    used = {one.source for one in prefills} | {one.source for one in reads}
     for name in sources:
         if name not in used:
             prefill.fault(f"/sources/{name}", f"nobody reads the source {name!r}")
@@ -159,7 +161,7 @@ def _founded(form: Document, fields: Mapping[str, Field], prefills: list[Prefill
     for field in fields.values():
         if field.pointer not in filled and not field.schema.get("x-basis"):
             pointer = "".join(f"/properties/{part}" for part in field.pointer.split("/")[1:])
-            form.fault(pointer, f"{field.name!r} has neither a source ({PREFILL}) nor a legal basis (\"x-basis\")")
+            form.fault(pointer, f'{field.name!r} has neither a source ({PREFILL}) nor a legal basis ("x-basis")')
 
 
 def _rules(document: Document, fields: Mapping[str, Field], reads: list[Read]) -> Rules | None:

@@ -63,7 +63,7 @@ def read(file: str, text: str | None, faults: list[Fault]) -> Document:
     try:
         for event in yaml.parse(text, yaml.CSafeLoader):
             if isinstance(event, yaml.AliasEvent):
-                faults.append(Fault(file, event.start_mark.line + 1, "aliases are not taken: write the value out"))
+                faults.append(Fault(file, _line(event), "aliases are not taken: write the value out"))
                 return document
         node = yaml.compose(text, yaml.CSafeLoader)
     except yaml.MarkedYAMLError as wrong:
@@ -77,6 +77,10 @@ def read(file: str, text: str | None, faults: list[Fault]) -> Document:
     else:
         document.value = _value(document, node, "", 0)
     return document
+
+
+def _line(event: yaml.Event) -> int:
+    return event.start_mark.line + 1 if event.start_mark else 1
 
 
 def _value(document: Document, node: yaml.Node, pointer: str, depth: int) -> Any:

@@ -129,7 +129,9 @@ def patched(matter: Matter, draft: Draft, patch: Mapping[str, Any]) -> tuple[Dra
     form = forms.without(form, forms.hidden(matter.form, form))
     changed = msgspec.structs.replace(draft, form=form)
     wrong = {error.pointer for error in errors}
-    errors += [error for error in [*judge_form.judge_values(matter.form, form), *_not_offered(matter, changed)] if error.pointer not in wrong]
+    errors += [
+        error for error in [*judge_form.judge_values(matter.form, form), *_not_offered(matter, changed)] if error.pointer not in wrong
+    ]
     return changed, sorted(errors, key=lambda error: error.pointer)
 
 
@@ -178,7 +180,7 @@ def _sourced(draft: Draft, one: model.Prefill, own: Known) -> Known:
         offered = {choice.value for choice in choices_in(said)}
         return msgspec.structs.replace(own, source=said.source, as_of=said.as_of) if own.value in offered else own
     same = said.state == "value" and own.value == said.value
-    return _flat(said, one.element) if same or one.lock and said.state == "value" else own
+    return _flat(said, one.element) if same or (one.lock and said.state == "value") else own
 
 
 def _flat(said: Known, element: str) -> Known:

@@ -92,7 +92,7 @@ class Matter(msgspec.Struct, frozen=True, kw_only=True):
 
     def asked(self) -> dict[str, str]:
         """Every element that this matter asks for, with the source that answers."""
-        return {one.element: one.source for one in (*self.prefills, *self.reads)}
+        return {one.element: one.source for one in self.prefills} | {one.element: one.source for one in self.reads}
 
 
 _encode = msgspec.json.Encoder(order="deterministic").encode

@@ -89,9 +89,7 @@ def _memory(matter: Matter, document: Document, at: str, said: dict[str, Any], n
     return found
 
 
-def _compare(
-    matter: Matter, document: Document, at: str, name: str, said: dict[str, Any], begun: draft.Draft, decision: Decision
-) -> None:
+def _compare(matter: Matter, document: Document, at: str, name: str, said: dict[str, Any], begun: draft.Draft, decision: Decision) -> None:
     wanted = document.only(f"{at}/then", THEN)
     if not wanted:
         document.fault(at, f"{name}: a test says what comes out, under `then`")

@@ -18,14 +18,30 @@ log = structlog.get_logger()
 KEPT_MAX = 2000  # Versions of running cases in memory; beyond it the one asked for longest ago is looked up anew.
 
 
+class Versions:
+    """Versions by their hash: they never change, so what was looked up once is known."""
+
+    def __init__(self) -> None:
+        self._kept: collections.OrderedDict[tuple[str, str], Matter] = collections.OrderedDict()
+
+    async def get(self, reader: store.Reader, code: str, version: str) -> Matter:
+        """Raises UnknownVersion."""
+        key = (code, version)
+        if key not in self._kept:
+            self._kept[key] = await store.matter(reader, code, version)
+            while len(self._kept) > KEPT_MAX:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(key)
+        return self._kept[key]
+
+
 class Shelf:
-    """Live matters by code, and versions by hash."""
+    """The live matters by code."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._live: dict[str, tuple[str, Matter]] = {}
         self._words: dict[str, tuple[str, ...]] = {}
-        self._kept: collections.OrderedDict[tuple[str, str], Matter] = collections.OrderedDict()
         self._position, self._recorded_at = 0, postgres.BEGINNING
 
     @property
@@ -69,17 +85,6 @@ class Shelf:
 
     def codes(self) -> list[str]:
         return sorted(self._live)
-
-    async def version(self, code: str, version: str) -> Matter:
-        """Raises UnknownVersion."""
-        key = (code, version)
-        if key not in self._kept:
-            live = self._live.get(code)
-            self._kept[key] = live[1] if live and live[0] == version else await store.matter(self._database, code, version)
-            while len(self._kept) > KEPT_MAX:
-                self._kept.popitem(last=False)
-        self._kept.move_to_end(key)
-        return self._kept[key]
 
     def search(self, query: str) -> list[str]:
         """Codes of matters that hold every word of the query, by Chinese, pinyin, its initials, or English; the name first."""

@@ -31,7 +31,9 @@ async def live_matters(reader: Reader) -> dict[str, tuple[str, Matter]]:
 
 
 async def some_live_matters(reader: Reader, codes: Collection[str]) -> dict[str, tuple[str, Matter]]:
-    return {row["code"]: (row["version"], model.decoded(row["content"])) for row in await reader.fetch(queries.some_live_matters, list(codes))}
+    return {
+        row["code"]: (row["version"], model.decoded(row["content"])) for row in await reader.fetch(queries.some_live_matters, list(codes))
+    }
 
 
 async def was_published(reader: Reader, code: str, version: str) -> bool:

@@ -103,9 +103,7 @@ def unsound(diagram: Diagram) -> list[tuple[int, str]]:
     _explore(search)
     if len(search.moves) >= MARKINGS_MAX:
         return [(1, f"the flow has over {MARKINGS_MAX} situations; nobody can prove that")]
-    for node in diagram.nodes.values():
-        if node.id not in search.reached:
-            faults.append((node.line, f"{node.id!r} cannot be reached"))
+    faults += [(node.line, f"{node.id!r} cannot be reached") for node in diagram.nodes.values() if node.id not in search.reached]
     for name in sorted(search.crowded):
         node = diagram.nodes[name]
         faults.append((node.line, f"{name!r} may be entered a second time before it was left"))

@@ -16,6 +16,7 @@ OURS = "urn:onelot:matter"
 BYTES_MAX = 200_000
 DECISIONS = ("approve", "reject", "supplement")
 STATES = {"staff": ("in_review",), "applicant": ("supplement", "rejected")}
+WHO = 'zz:role="staff" zz:state="in_review", or zz:role="applicant" zz:state="supplement" or "rejected"'
 ENDS = ("approved", "rejected", "withdrawn")
 KINDS: dict[str, Kind] = {
     "startEvent": "start",
@@ -66,7 +67,9 @@ def duration_s(text: str) -> int | None:
 def _process(text: str) -> Any:  # lxml's element
     if len(text.encode()) > BYTES_MAX:
         raise FlowRefused(f"a diagram has at most {BYTES_MAX} bytes")
-    parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True)
+    parser = etree.XMLParser(
+        resolve_entities=False, no_network=True, load_dtd=False, huge_tree=False, remove_comments=True, remove_pis=True
+    )
     try:
         root = etree.fromstring(text.encode(), parser)
     except etree.XMLSyntaxError as error:
@@ -115,7 +118,7 @@ def _node(element: Any, kind: Kind, faults: Faults) -> Node:
         faults.append((line, f"an id is small letters, figures and _, not {name!r}"))
     role, state = said.get("role"), said.get("state", "")
     if kind == "person" and (role not in STATES or state not in STATES[role]):
-        faults.append((line, f"{name!r} says who acts and what the applicant reads: zz:role=\"staff\" zz:state=\"in_review\", or zz:role=\"applicant\" zz:state=\"supplement\" or \"rejected\""))
+        faults.append((line, f"{name!r} says who acts and what the applicant reads: {WHO}"))
     if kind == "end" and state not in ENDS:
         faults.append((line, f"{name!r} says how the case ended: zz:state is one of {', '.join(ENDS)}"))
     decisions = tuple(said.get("decisions", "").split())
@@ -165,7 +168,7 @@ def _choices(diagram: Diagram) -> Iterator[tuple[int, str]]:
             yield from _condition(arrow)
     for node in diagram.nodes.values():
         if node.kind == "choice" and len(diagram.after(node.id)) > 1 and node.default not in {arrow.id for arrow in diagram.after(node.id)}:
-            yield node.line, f"{node.id!r} needs a default: name one of its arrows in default=\"…\""
+            yield node.line, f'{node.id!r} needs a default: name one of its arrows in default="…"'
 
 
 def _condition(arrow: Arrow) -> Iterator[tuple[int, str]]:
@@ -181,4 +184,4 @@ def _ends(diagram: Diagram) -> Iterator[tuple[int, str]]:
     """An automatic no must leave a way to a person (PIPL, art. 24)."""
     for node in diagram.nodes.values():
         if node.kind == "rules" and model.reaches_unseen(diagram, node.id, "rejected"):
-            yield node.line, f"after {node.id!r} a case may be rejected with no person to ask: lead the no to an applicant's task that leads to a review"
+            yield node.line, f"after {node.id!r} a case may be rejected with no person to ask: lead the no to an applicant's task first"

@@ -1,9 +1,9 @@
-"""Replay a case's steps through its diagram with SpiffWorkflow. Nothing of the engine is ever stored, so nothing of it has to be read again."""
+"""Replay a case's steps through its diagram with SpiffWorkflow: nothing of the engine is ever stored, so nothing of it is read again."""
 
 import functools
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from lxml import etree
 from SpiffWorkflow.bpmn import BpmnWorkflow
@@ -25,7 +25,7 @@ _LONG_AGO = datetime(1970, 1, 2, tzinfo=UTC).isoformat()
 class _Parser(BpmnParser):  # type: ignore[misc]  # SpiffWorkflow is untyped
     """Rules are a task that somebody else does: the engine waits for their outcome as it waits for a person's."""
 
-    OVERRIDE_PARSER_CLASSES = {full_tag("businessRuleTask"): (TaskParser, ManualTask)}
+    OVERRIDE_PARSER_CLASSES: ClassVar = {full_tag("businessRuleTask"): (TaskParser, ManualTask)}
 
 
 @functools.lru_cache(maxsize=256)
@@ -67,7 +67,9 @@ def _take(workflow: Any, diagram: Diagram, step: Step) -> None:
 
 
 def _position(workflow: Any, diagram: Diagram) -> Position:
-    ready = [diagram.nodes[task.task_spec.name] for task in workflow.get_tasks(state=TaskState.READY) if task.task_spec.name in diagram.nodes]
+    ready = [
+        diagram.nodes[task.task_spec.name] for task in workflow.get_tasks(state=TaskState.READY) if task.task_spec.name in diagram.nodes
+    ]
     timing = {task.task_spec.name for task in workflow.get_tasks(state=TaskState.WAITING)}
     waiting = [Waiting(node, tuple(one for one in diagram.watching(node.id) if one.id in timing)) for node in ready]
     waiting += [Waiting(node, (node,)) for name in sorted(timing) if (node := diagram.nodes.get(name)) and node.kind == "timer"]

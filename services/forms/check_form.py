@@ -28,7 +28,7 @@ DEPTH_MAX, ITEMS_MAX, LENGTH_MAX, FIELDS_MAX = 4, 50, 4000, 100
 def check_form(schema: Any) -> list[Fault]:
     """Faults of a form's own text; whether its fields have sources is the catalogue's to know."""
     if not isinstance(schema, dict) or schema.get("type") != "object":
-        return [("", "a form is an object: begin with {\"type\": \"object\"")]
+        return [("", 'a form is an object: begin with {"type": "object"')]
     faults = list(_part(schema, "", 0))
     if not faults:
         faults += [*_ask(schema), *_drawable(schema)]
@@ -66,7 +66,7 @@ def kind_of(schema: Any) -> str | None:
 
 def _object(schema: Schema, at: str, depth: int) -> Iterator[Fault]:
     if schema.get("additionalProperties") is not False:
-        yield at, "say \"additionalProperties\": false, or answers that nobody asked for would be kept"
+        yield at, 'say "additionalProperties": false, or answers that nobody asked for would be kept'
     properties = schema.get("properties")
     if not isinstance(properties, dict) or not properties:
         yield at, "an object has properties"
@@ -96,7 +96,7 @@ def _string(schema: Schema, at: str) -> Iterator[Fault]:
         yield f"{at}/format", f"the format is one of {', '.join(FORMATS)}"
     for place, choice in enumerate(schema.get("oneOf", ())):
         if not isinstance(choice, dict) or "const" not in choice or set(choice) - {"const", "title", "x-label"}:
-            yield f"{at}/oneOf/{place}", "a choice is {\"const\": …, \"x-label\": {\"zh\": …, \"en\": …}}"
+            yield f"{at}/oneOf/{place}", 'a choice is {"const": …, "x-label": {"zh": …, "en": …}}'
         else:
             yield from _words(choice, f"{at}/oneOf/{place}", needed=True)
     bounded = {"enum", "oneOf", "format", "x-plate"} & schema.keys() or isinstance(schema.get("maxLength"), int)
@@ -107,7 +107,7 @@ def _string(schema: Schema, at: str) -> Iterator[Fault]:
 def _words(schema: Schema, at: str, *, needed: bool) -> Iterator[Fault]:
     """What people read is there in both languages."""
     if needed and "x-label" not in schema:
-        yield at, "people need a label: \"x-label\": {\"zh\": …, \"en\": …}"
+        yield at, 'people need a label: "x-label": {"zh": …, "en": …}'
     for key in ("x-label", "x-hint"):
         words = schema.get(key)
         if words is None:
@@ -128,8 +128,13 @@ def _ask(schema: Schema) -> Iterator[Fault]:
     follows: dict[str, set[str]] = {}
     for place, rule in enumerate(schema.get(ASK, ())):
         at = f"/{ASK}/{place}"
-        if not isinstance(rule, dict) or set(rule) != {"if", "ask"} or not isinstance(rule["if"], dict) or not isinstance(rule["ask"], list):
-            yield at, "a rule is {\"if\": {pointer: values}, \"ask\": [pointers]}"
+        if (
+            not isinstance(rule, dict)
+            or set(rule) != {"if", "ask"}
+            or not isinstance(rule["if"], dict)
+            or not isinstance(rule["ask"], list)
+        ):
+            yield at, 'a rule is {"if": {pointer: values}, "ask": [pointers]}'
             return
         for pointer in [*rule["if"], *rule["ask"]]:
             if pointer not in known:

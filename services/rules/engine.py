@@ -11,7 +11,7 @@ from cel_expr_python import cel
 
 from services.rules import model
 from services.rules.errors import RuleFault
-from services.rules.model import Decision, Known, Kind, Reason, Require, Rules, UsedValue, Verdict
+from services.rules.model import Decision, Kind, Known, Reason, Require, Rules, UsedValue, Verdict
 
 log = structlog.get_logger()
 

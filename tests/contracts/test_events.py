@@ -19,6 +19,9 @@ SHOWN = {  # Facts that nobody follows yet: where people see what they say.
     "session_voided": "/api/v1/operator/sessions",
     "bill_settled": "/api/v1/me/bills",
     "debt_paid": "/api/v1/me/wallet",
+    "case_opened": "/api/v1/services/cases",
+    "case_withdrawn": "/api/v1/services/cases",
+    "pledge_checked": "/api/v1/services/cases/{id}",
 }
 # Declared before their houses came to tell and follow them; goes with them.
 AHEAD = {"licence_issued", "licence_revoked", "permit_granted", "permit_ended"}
@@ -51,7 +54,13 @@ def test_event_is_followed_or_shown(event: type[events.Event], tmp_path: Path) -
 
 def by_themselves() -> set[str]:
     """What board, book of tariffs, the gateway's registry and known log-ins read from the journal without a cursor in the database."""
-    places = ("citymap/follow.py", "parking/tariffs/book.py", "gateway_mqtt/registry.py", "services/identity/who_is.py")
+    places = (
+        "citymap/follow.py",
+        "parking/tariffs/book.py",
+        "gateway_mqtt/registry.py",
+        "services/catalog/shelf.py",
+        "services/identity/who_is.py",
+    )
     readers = [ROOT / place for place in places]
     text = "\n".join(file.read_text() for file in readers)
     return {event.kind for event in (*events.READINGS, *events.FACTS) if re.search(rf"\b{event.__name__}\b", text)}
