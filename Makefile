@@ -1,7 +1,7 @@
 # `make help` lists what there is. Python's own venv and pip are enough; uv, where it is installed, makes `make dev` faster.
 .DEFAULT_GOAL := setup
 .DELETE_ON_ERROR:
-.PHONY: help setup dev demo test check schema web bench lock clean
+.PHONY: help setup dev demo test check schema web basemap bench lock clean
 
 PY  ?= python3
 BIN  = .venv/bin
@@ -36,6 +36,9 @@ schema: .venv/.ready-dev ## write <package>/schema.sql anew from the migrations
 
 web: ## build the page into web/dist (needs Node 20 or newer; who only runs a city does not)
 	cd web && npm ci --silent && npm run --silent build
+
+basemap: .venv/.ready-dev ## draw the reference city's map anew from simulators/city (half a minute)
+	$(BIN)/python -m simulators.city.basemap onelot/basemap
 
 bench: .venv/.ready-dev ## measure, print the table, write bench.json
 	$(BIN)/onelot bench --json bench.json

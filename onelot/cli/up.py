@@ -21,7 +21,7 @@ from foundation import migrate, seal
 from foundation.clock import Clock
 from foundation.journal import Follower
 from foundation.tasks import Supervisor, settle_memory
-from onelot import asyncapi, embedded, http, own_pages, page, processes, wiring
+from onelot import asyncapi, basemap, embedded, http, own_pages, page, processes, wiring
 from onelot.cli.connect import Doors, save_doors
 from onelot.cli.errors import Failed
 from onelot.config import Settings
@@ -215,6 +215,7 @@ def _mount(app: web.Application, city: City, supervisor: Supervisor, mqtt_port: 
         app.on_shutdown.append(partial(_end_sockets, city))
         own_pages.mount_documents(app, routes, asyncapi.document(settings.mqtt_host, mqtt_port, settings.city), url=settings.url)
         page.mount(app)
+        basemap.mount(app)
 
 
 async def _end_sockets(city: City, _: web.Application) -> None:

@@ -1,0 +1,1 @@
+"""The reference city: Zhengzhou's bones by hand, its streets, blocks, buildings and bays by rule."""
