@@ -19,6 +19,7 @@ class Caller:
     session: uuid.UUID
     level: str = "L1"
     roles: tuple[Role, ...] = ()
+    unsure: bool = False  # The number may have passed to a stranger: nothing of its former holder is hers to see.
     level_at: datetime | None = None  # When the level was last proved; nobody proves L1.
 
     def scopes(self, role: str) -> frozenset[str]:

@@ -104,6 +104,7 @@ class Route:
     answer: Any = None
     status: int = 200
     idempotent: bool = False  # Takes an Idempotency-Key.
+    unsure: bool = False  # Open to a log-in that may be a stranger's, too: what shows nothing of who held the number before.
     raw_body: bool = False  # The handler reads call.raw itself (signed callbacks).
 
 

@@ -79,6 +79,10 @@ async def _caller(request: web.Request, route: Route, known: Known, secure: bool
     caller = await known.who_is(credential.token, fresh=fresh) if credential else None
     if route.who is not Who.ANYBODY and caller is None:
         raise NotLoggedIn
+    if caller is not None and caller.unsure and not route.unsure:
+        if route.who is Who.ANYBODY:
+            return None
+        raise NotAllowed("this number was not used for long; prove that its name is yours", needs="L2")
     if caller is not None and not _may(caller, route.who):
         raise NotAllowed
     return caller

@@ -65,4 +65,5 @@ def _web(city: City) -> list[tuple[str, Loop, float]]:
         ("parking.prices", city.book.follow, 10.0),
         ("services.shelf", city.office.shelf.follow, 10.0),
         ("identity.revocations", city.known.follow, 10.0),
+        ("identity.sockets", city.sockets.end_those_logged_out, 10.0),
     ]

@@ -35,6 +35,7 @@ from gateway_mqtt.registry import SitesFollower as GatewaySitesFollower
 from onelot.config import Misused, Settings
 from onelot.outside import BANK_KEY_ID, MERCHANT, Outside
 from onelot.relay import Relay
+from onelot.sockets import Sockets
 from parking.bills import apply_permits, pay_bill
 from parking.bills import http as bills_http
 from parking.bills import store as bills
@@ -99,6 +100,7 @@ class City:
     exchange: Exchange
     relay: Relay
     office: Office
+    sockets: Sockets
     parts: frozenset[str] = PARTS
     followers: list[Follower] = field(default_factory=list)
     routes: list[Route] = field(default_factory=list)
@@ -169,9 +171,10 @@ def _assemble(
     departments = HttpDepartments(web, outside.departments_url, outside.departments_key, catalogue.official())
     exchange = Exchange(database, keys, clock, catalogue.official(), departments)
     office = Office(keys, clock, Versions(), official(), database, Shelf(database), _Registers(exchange), _Accesses(clock))
+    fanout, sockets = Fanout(board, clock), Sockets(known, secure=door.is_secure(settings.url))
     city = City(
-        settings, clock, keys, bell, database, registry, ingest, listener, board, Fanout(board, clock), book, known, sender, bank, exchange,
-        relay, office, parts,
+        settings, clock, keys, bell, database, registry, ingest, listener, board, fanout, book, known, sender, bank, exchange,
+        relay, office, sockets, parts,
     )  # fmt: skip
     city.followers = followers(keys, clock)
     city.routes = _routes(city, web, outside)

@@ -211,7 +211,7 @@ def _mount(app: web.Application, city: City, supervisor: Supervisor, mqtt_port: 
     http.mount(app, routes, city.known, secure=door.is_secure(settings.url))
     own_pages.mount_metrics(app)
     if "web" in city.parts:
-        app.router.add_get("/api/v1/live", live(city.fanout))
+        app.router.add_get("/api/v1/live", city.sockets.bound(live(city.fanout)))
         app.on_shutdown.append(partial(_end_sockets, city))
         own_pages.mount_documents(app, routes, asyncapi.document(settings.mqtt_host, mqtt_port, settings.city), url=settings.url)
         page.mount(app)

@@ -142,13 +142,26 @@ def routes(
 def _log_in_routes(answers: "Answers") -> list[Route]:
     sessions = "/api/v1/auth/sessions"
     return [
-        Route("POST", "/api/v1/auth/codes", answers.post_code, "Send a one-time code", body=CodeRequest, answer=CodeSent, status=202),
-        Route("POST", sessions, answers.post_session, "Log in with the code", body=LogIn, answer=LoggedInView, status=201),
+        Route(
+            "POST",
+            "/api/v1/auth/codes",
+            answers.post_code,
+            "Send a one-time code",
+            body=CodeRequest,
+            answer=CodeSent,
+            status=202,
+            unsure=True,
+        ),
+        Route("POST", sessions, answers.post_session, "Log in with the code", body=LogIn, answer=LoggedInView, status=201, unsure=True),
         Route("GET", sessions, answers.get_sessions, "One's own log-ins", Who.PERSON, query=Paged, answer=Page[LogInView]),
         Route("DELETE", sessions, answers.delete_sessions, "End all one's other log-ins", Who.PERSON, answer=Ended),
-        Route("DELETE", sessions + "/{id}", answers.delete_session, "End a log-in, `current` or another", Who.PERSON, status=204),
-        Route("GET", "/api/v1/me", answers.get_me, "Who is logged in", Who.PERSON, answer=PersonView),
-        Route("POST", "/api/v1/me/level", answers.post_level, "Prove who one is", Who.PERSON, body=RaiseLevel, answer=PersonView),
+        Route(
+            "DELETE", sessions + "/{id}", answers.delete_session, "End a log-in, `current` or another", Who.PERSON, status=204, unsure=True
+        ),
+        Route("GET", "/api/v1/me", answers.get_me, "Who is logged in", Who.PERSON, answer=PersonView, unsure=True),
+        Route(
+            "POST", "/api/v1/me/level", answers.post_level, "Prove who one is", Who.PERSON, body=RaiseLevel, answer=PersonView, unsure=True
+        ),
     ]
 
 
@@ -214,11 +227,13 @@ class Answers:
 
     async def get_sessions(self, call: Call) -> Reply:
         now, query = self.clock.wall(), call.query
+        absolute, idle = (model.ROLE_ABSOLUTE, model.ROLE_IDLE) if call.me.roles else (model.SESSION_ABSOLUTE, model.SESSION_IDLE)
         rows = await store.sessions_of(
             self.database,
             call.me.person,
             now=now,
-            idle_since=now - model.SESSION_IDLE,
+            since=now - absolute,
+            seen_since=now - idle,
             before=_place(query.cursor),
             limit=query.limit + 1,
         )

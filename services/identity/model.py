@@ -26,6 +26,8 @@ CODE_EXPIRES = timedelta(minutes=5)
 CODE_TRIES_MAX = 5
 SESSION_ABSOLUTE = timedelta(days=30)
 SESSION_IDLE = timedelta(days=7)
+ROLE_ABSOLUTE = timedelta(hours=12)  # Who may see what is others' logs in each working day,
+ROLE_IDLE = timedelta(minutes=30)  # and again after a break.
 SEEN_EVERY = timedelta(minutes=1)  # How exactly we remember when somebody was last here: each request would be a write.
 UNSURE_AFTER = timedelta(days=90)  # Carriers hand numbers out again; a code alone then says nothing about who held it before.
 PROOF_TRIES_MAX = 5  # A city day.
@@ -136,6 +138,7 @@ class KnownSession:
 
     id: uuid.UUID
     person: uuid.UUID
+    created_at: datetime
     seen_at: datetime
     expires_at: datetime
     ended: bool
@@ -152,9 +155,11 @@ class KnownSession:
         if self.ended or now >= self.expires_at or now >= self.seen_at + SESSION_IDLE:
             return None
         if self.unsure:
-            return Caller(self.person, self.id, "L1")
+            return Caller(self.person, self.id, "L1", unsure=True)
         roles = tuple(grant.role for grant in self.grants if grant.holds_at(now))
-        return Caller(self.person, self.id, level_of(self.level, self.level_at, now), roles, self.level_at)
+        if roles and (now >= self.created_at + ROLE_ABSOLUTE or now >= self.seen_at + ROLE_IDLE):
+            return None
+        return Caller(self.person, self.id, level_of(self.level, self.level_at, now), roles, level_at=self.level_at)
 
 
 @dataclass(frozen=True, slots=True)

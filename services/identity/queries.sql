@@ -101,7 +101,7 @@ INSERT INTO services.session (id, person, token_hash, created_at, seen_at, expir
 VALUES ($1, $2, $3, $4, $4, $5, $6, $7, $8);
 
 -- name: known_session -- with the person as she is now
-SELECT s.id, s.person, s.seen_at, s.expires_at, s.ended_at IS NOT NULL OR p.locked_at IS NOT NULL AS ended, s.unsure, p.level, p.level_at,
+SELECT s.id, s.person, s.created_at, s.seen_at, s.expires_at, s.ended_at IS NOT NULL OR p.locked_at IS NOT NULL AS ended, s.unsure, p.level, p.level_at,
        ARRAY(SELECT (r.role, r.scope, r.valid_from, r.valid_to) FROM services.role r
               WHERE r.person = s.person AND r.revoked_at IS NULL ORDER BY r.role, r.scope) AS grants
   FROM services.session s JOIN services.person p ON p.id = s.person
@@ -113,7 +113,7 @@ UPDATE services.person p SET used_at = $2 FROM seen WHERE p.id = seen.person RET
 
 -- name: sessions_of -- those that still open something, the newest first
 SELECT id, created_at, seen_at, what FROM services.session
- WHERE person = $1 AND ended_at IS NULL AND expires_at > $2 AND seen_at > $3 AND ($4::uuid IS NULL OR id < $4)
+ WHERE person = $1 AND ended_at IS NULL AND expires_at > $2 AND seen_at > $3 AND created_at > $6 AND ($4::uuid IS NULL OR id < $4)
  ORDER BY id DESC LIMIT $5;
 
 -- name: end_session -- ending it again changes nothing

@@ -172,7 +172,8 @@ async def known_session(reader: Reader, token_hash: bytes) -> KnownSession | Non
         return None
     grants = tuple(_grant(grant) for grant in row["grants"])
     return KnownSession(
-        row["id"], row["person"], row["seen_at"], row["expires_at"], row["ended"], row["unsure"], row["level"], row["level_at"], grants
+        row["id"], row["person"], row["created_at"], row["seen_at"], row["expires_at"], row["ended"], row["unsure"], row["level"],
+        row["level_at"], grants,
     )  # fmt: skip
 
 
@@ -185,9 +186,9 @@ async def see_session(reader: Reader, session: uuid.UUID, at: datetime) -> None:
 
 
 async def sessions_of(
-    reader: Reader, person: uuid.UUID, *, now: datetime, idle_since: datetime, before: uuid.UUID | None, limit: int
+    reader: Reader, person: uuid.UUID, *, now: datetime, since: datetime, seen_since: datetime, before: uuid.UUID | None, limit: int
 ) -> list[Session]:
-    return [Session(*row) for row in await reader.fetch(queries.sessions_of, person, now, idle_since, before, limit)]
+    return [Session(*row) for row in await reader.fetch(queries.sessions_of, person, now, seen_since, before, limit, since)]
 
 
 async def end_session(tx: Transaction, session: uuid.UUID, person: uuid.UUID, at: datetime) -> bool:

@@ -108,6 +108,8 @@ async def call_of(house: "House", route: http.Route, request: web.Request) -> ht
     caller = await house.known.who_is(credential.token, fresh=request.method != "GET") if credential else None
     if route.who is not http.Who.ANYBODY and caller is None:
         raise NotLoggedIn
+    if caller is not None and caller.unsure and not route.unsure:
+        raise NotAllowed(needs="L2")
     if not door.may_write(request.method, request.headers, credential):
         raise NotAllowed
     raw = await request.read()

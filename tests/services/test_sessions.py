@@ -2,6 +2,7 @@
 
 import asyncio
 import uuid
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -148,6 +149,8 @@ async def test_number_passed_to_stranger(house: Any) -> None:
 
     _, body = await stranger("GET", "/api/v1/me")
     assert (body["level"], body["roles"]) == ("L1", []), "neither name nor rights come with a number"
+    closed = [await stranger("GET", path) for path in ("/api/v1/me/plates", SESSIONS)]
+    assert [(status, answer["needs"]) for status, answer in closed] == [(403, "L2")] * 2, "nor anything else of who held it"
     await raised(house, stranger, "L2")
     _, body = await stranger("GET", "/api/v1/me")
     assert (body["level"], body["roles"]) == ("L2", [{"role": "staff", "scope": "police"}]), "who proves the name has them again"
@@ -167,6 +170,63 @@ async def test_a_level_is_seen_at_once_and_never_falls(house: Any) -> None:
     for level, now in (("L3", "L3"), ("L2", "L3")):
         await raised(house, me, level)
         assert (await me("GET", "/api/v1/me"))[1]["level"] == now
+
+
+async def test_who_has_a_right_logs_in_each_working_day_and_after_a_break(house: Any) -> None:
+    said = {"phone": PHONE, "role": "staff", "scope": "police", "now": house.clock.wall()}
+    await grant_role.grant_role(house.database, house.keys, **said)
+    busy, idle = await house.log_in(PHONE), await house.log_in(PHONE)
+    for minutes in range(25, 720, 25):
+        house.clock.move(minutes=25)
+        assert (await busy("GET", "/api/v1/me"))[0] == 200, minutes
+    assert (await idle("GET", "/api/v1/me"))[0] == 401
+    assert [row["id"] for row in (await busy("GET", SESSIONS))[1]["items"]] == [busy.session]
+    house.clock.move(minutes=25)
+
+    assert (await busy("GET", "/api/v1/me"))[0] == 401
+
+
+async def test_a_right_holds_from_and_to_its_dates(house: Any) -> None:
+    now = house.clock.wall()
+    said = {"phone": PHONE, "role": "staff", "scope": "police", "now": now}
+    await grant_role.grant_role(house.database, house.keys, **said, since=now + timedelta(hours=1), until=now + timedelta(hours=2))
+    me, seen = await house.log_in(PHONE), []
+    for _ in range(10):
+        seen.append((await house.known.who_is(me.token)).has("staff"))
+        house.clock.move(minutes=15)
+
+    assert seen == [False] * 4 + [True] * 4 + [False] * 2, "compared at use, and nobody had to close it"
+    with pytest.raises(errors.UnknownRole):
+        await grant_role.grant_role(house.database, house.keys, **said, until=now)
+
+
+async def test_grants_and_revocations_are_facts(house: Any) -> None:
+    said = {"phone": PHONE, "role": "staff", "scope": "police", "now": house.clock.wall()}
+    await grant_role.grant_role(house.database, house.keys, **said)
+    await grant_role.grant_role(house.database, house.keys, **said)
+    await grant_role.grant_role(house.database, house.keys, **said, until=house.clock.wall() + timedelta(days=1))
+    await grant_role.revoke_role(house.database, house.keys, **said)
+    assert not await grant_role.revoke_role(house.database, house.keys, **said)
+
+    told = [(fact.kind, fact.scope, getattr(fact, "until", None) is not None) for fact in await house.facts()]
+
+    assert told == [("role_granted", "police", False), ("role_granted", "police", True), ("role_revoked", "police", False)]
+    assert (await grant_role.show_person(house.database, house.keys, phone=PHONE))[1:] == ("L1", ())
+
+
+async def test_what_another_process_ended_is_forgotten_by_its_fact(house: Any) -> None:
+    me = await house.log_in(PHONE)
+    async with house.opened() as elsewhere:
+        await elsewhere.known.load()
+        await elsewhere.known.catch_up()
+        there = type(me)(elsewhere, me.token)
+        assert (await there("GET", "/api/v1/me"))[0] == 200 and len(elsewhere.known._held) == 1
+
+        await me("DELETE", SESSIONS + "/current")
+        await elsewhere.known.catch_up()
+
+        assert len(elsewhere.known._held) == 0
+        assert (await there("GET", "/api/v1/me"))[0] == 401
 
 
 async def test_a_role_is_granted_once_and_ends_within_a_second(house: Any) -> None:

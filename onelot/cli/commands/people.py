@@ -1,6 +1,7 @@
 """People and what they may do."""
 
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 import click
 
@@ -11,8 +12,12 @@ from onelot.cli.connect import Reached
 from onelot.cli.errors import Failed
 from onelot.cli.options import as_json, common, debugged, instant, say, settings_of
 from onelot.config import Misused
-from services.identity.errors import UnknownRole
+from services.identity.end_session import lock_person, unlock_person
+from services.identity.errors import UnknownNumber, UnknownRole
 from services.identity.grant_role import grant_role, revoke_role, show_person
+from services.identity.who_is import Known
+
+Answer = TypeVar("Answer")
 
 
 @click.group()
@@ -97,12 +102,50 @@ def people_show(phone: str, as_json: bool, **flags: object) -> None:
         ]  # fmt: skip
         return {"id": str(person), "level": level, "roles": rights}
 
-    try:
-        found = connect.run(settings_of(**flags), work)
-    except NotFound:
-        raise Failed("nobody has this number here") from None
+    found = _of_somebody(work, **flags)
     lines = [
         f"{one['role']} {one['scope']} from {one['from']} to {one['to'] or 'for ever'}{'' if one['holds'] else ' (not now)'}"
         for one in found["roles"]
     ]
     say(found, [f"{found['id']} {found['level']}", *lines], as_json=as_json)
+
+
+@people.command("lock")
+@click.argument("phone")
+@common
+@debugged
+def people_lock(phone: str, **flags: object) -> None:
+    """End all log-ins of a person for ever, and let nobody log in as her until she is unlocked."""
+
+    async def work(city: Reached) -> None:
+        person, _, _ = await show_person(city.database, city.keys, phone=phone)
+        known = Known(city.database, city.clock)
+        await lock_person(city.database, known, person=person, now=city.clock.wall(), city=city.clock.city())
+
+    _of_somebody(work, **flags)
+    click.echo("locked; `onelot people unlock` lets her log in anew")
+
+
+@people.command("unlock")
+@click.argument("phone")
+@common
+@debugged
+def people_unlock(phone: str, **flags: object) -> None:
+    """Let a locked person log in anew; what was ended stays so."""
+
+    async def work(city: Reached) -> None:
+        person, _, _ = await show_person(city.database, city.keys, phone=phone)
+        await unlock_person(city.database, person=person)
+
+    _of_somebody(work, **flags)
+    click.echo("unlocked")
+
+
+def _of_somebody(work: Callable[[Reached], Awaitable[Answer]], **flags: object) -> Answer:
+    """Raises Misused for what is no number, Failed for a number of nobody."""
+    try:
+        return connect.run(settings_of(**flags), work)
+    except UnknownNumber as error:
+        raise Misused(str(error)) from None
+    except NotFound:
+        raise Failed("nobody has this number here") from None
