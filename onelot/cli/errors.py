@@ -11,6 +11,7 @@ from foundation.tasks import LoopDied
 from onelot.config import Misused
 from onelot.data_directory import EmbeddedRefused
 from parking.tariffs.errors import TariffError
+from services.catalog.errors import CatalogError
 from services.identity.errors import IdentityError
 
 
@@ -19,7 +20,7 @@ class Failed(Exception):
 
 
 FAILURES = (
-    Failed, Misused, EmbeddedRefused, SchemaRefused, LoopDied, Problem, NothingReadable, TariffError, IdentityError,
+    Failed, Misused, EmbeddedRefused, SchemaRefused, LoopDied, Problem, NothingReadable, TariffError, IdentityError, CatalogError,
     aiohttp.ClientError, OSError, postgres.Refused, click.ClickException,
 )  # fmt: skip
 

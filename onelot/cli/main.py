@@ -14,6 +14,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {  # Name -> file: function, and the l
     "devices": ("devices:devices", "Cameras, gates and counters."),
     "refused": ("devices:refused", "Messages and readings that were acknowledged and not taken, newest first."),
     "tariff": ("tariffs:tariff", "Tariffs: check, publish, price."),
+    "matter": ("matters:matter", "Matters of the city's services: new, check, test, publish."),
     "people": ("people:people", "People and their roles."),
     "stuck": ("stuck:stuck", "What a follower could not apply, and what waits behind it."),
     "doctor": ("upkeep:doctor_command", "Say what is wrong and what to do."),

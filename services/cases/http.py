@@ -36,10 +36,6 @@ class FormPatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     form: dict[str, Any]
 
 
-class Nothing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """No words are needed."""
-
-
 class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     decision: Literal["approve", "reject", "supplement"]
     reason: Annotated[str, msgspec.Meta(max_length=model.REASON_MAX)] = ""
@@ -57,10 +53,10 @@ def _applicants_routes(answers: "Answers") -> list[Route]:
         Route("POST", cases, answers.post_case, "Begin to apply", me, body=NewCase, answer=CaseView, status=201, idempotent=True),
         Route("GET", one, answers.get_case, "A case: the applicant's own, or of one's agency", me, answer=CaseView),
         Route("PATCH", one, answers.patch_case, "Save a draft", me, body=FormPatch, answer=CaseView),
-        Route("POST", one + "/submit", answers.post_submit, "Hand it in", me, body=Nothing, answer=CaseView),
-        Route("POST", one + "/withdraw", answers.post_withdraw, "Take it back", me, body=Nothing, answer=CaseView),
+        Route("POST", one + "/submit", answers.post_submit, "Hand it in", me, answer=CaseView),
+        Route("POST", one + "/withdraw", answers.post_withdraw, "Take it back", me, answer=CaseView),
         Route("POST", one + "/supplement", answers.post_supplement, "Add what was asked for", me, body=FormPatch, answer=CaseView),
-        Route("POST", one + "/review", answers.post_review, "Ask for a person after an automatic no", me, body=Nothing, answer=CaseView),
+        Route("POST", one + "/review", answers.post_review, "Ask for a person after an automatic no", me, answer=CaseView),
     ]
 
 

@@ -27,11 +27,11 @@ class Seen:
 
     verdicts: dict[str, set[Verdict]] = field(default_factory=dict)
     values: dict[str, set[Any]] = field(default_factory=dict)
-    tests: int = 0
+    names: list[str] = field(default_factory=list)
 
 
-def prove(files: Mapping[str, str]) -> tuple[Matter, int]:
-    """The matter and how many tests it passed. Raises MatterFaults with everything that is wrong."""
+def prove(files: Mapping[str, str]) -> tuple[Matter, list[str]]:
+    """The matter and the tests that it passed, by name. Raises MatterFaults with everything that is wrong."""
     matter, faults = compile_matter(files)
     if matter is None:
         raise MatterFaults(faults)
@@ -50,7 +50,7 @@ def prove(files: Mapping[str, str]) -> tuple[Matter, int]:
     faults += _untried(matter, files[RULES], seen)
     if faults:
         raise MatterFaults(faults)
-    return matter, seen.tests
+    return matter, seen.names
 
 
 def _run(matter: Matter, document: Document, at: str, said: dict[str, Any], seen: Seen) -> None:
@@ -67,6 +67,7 @@ def _run(matter: Matter, document: Document, at: str, said: dict[str, Any], seen
         document.fault(f"{at}/form{error.pointer}", f"{name}: {error.pointer}: {error.detail}")
     world = draft.world(matter, begun, now)
     decision = engine.decide(matter.rules, world, today)
+    seen.names.append(name)
     _see(matter, world, decision, today, seen)
     _compare(matter, document, at, name, said, begun, decision)
 
@@ -129,7 +130,6 @@ def acted(matter: Matter, verdict: Verdict, words: list[str]) -> Position:
 
 
 def _see(matter: Matter, world: Mapping[str, Known], decision: Decision, today: str, seen: Seen) -> None:
-    seen.tests += 1
     for reason in decision.reasons:
         seen.verdicts.setdefault(reason.rule, set()).add(reason.verdict)
     compiled = engine.compile_rules(matter.rules)

@@ -17,7 +17,11 @@ BUILT_IN = Path(__file__).resolve().parent.parent / "matters"
 
 def files_of(folder: Path) -> dict[str, str]:
     """Every file of a matter's folder by its name in it. Raises CatalogError when there is none to read."""
-    found = [path for path in sorted(folder.rglob("*")) if path.is_file() and not any(part.startswith(".") for part in path.parts)]
+    found = [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    ]
     if not found:
         raise CatalogError(f"{folder} holds no files; `onelot matter new {folder}` begins a matter there")
     if len(found) > FILES_MAX:

@@ -59,7 +59,7 @@ def _take(workflow: Any, diagram: Diagram, step: Step) -> None:
         raise NotWaiting(f"the case does not wait for {step.task!r}")
     if timer:
         task._set_internal_data(event_value=_LONG_AGO)  # Its time is kept by us, in city time; the engine is only told that it came.
-        workflow.refresh_waiting_tasks()
+        workflow.refresh_timers()
     else:
         task.data["outcome" if node.kind == RULES else "decision"] = step.word
         task.run()

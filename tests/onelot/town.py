@@ -150,6 +150,8 @@ PATHS = {
     "/api/v1/me/bills/": ("{bill}", "bill"),
     "/api/v1/me/wallet/topups/": ("{topup}", "topup"),
     "/api/v1/operator/devices/": ("{device}", "gate"),
+    "/api/v1/services/cases/": ("{id}", "case"),
+    "/api/v1/services/matters/": ("{code}", "matter"),
 }
 
 
@@ -281,9 +283,18 @@ async def named(town: Town) -> None:
     town.ids["plate"] = (await anna.must("GET", "/api/v1/me/plates"))["items"][0]["id"]
     topup = await anna.must("POST", "/api/v1/me/wallet/topups", {"amount": 100, "currency": "CNY"}, key=str(uuid.uuid4()))
     town.ids["topup"] = topup["id"]
+    await applied(town)
     town.ids["log-in"] = next(one["id"] for one in (await anna.must("GET", "/api/v1/auth/sessions"))["items"] if one["current"])
     await town.owner("UPDATE parking.bill SET issued_at = $1", SAME_INSTANT)
     await town.owner("UPDATE parking.session SET entered_at = $1 WHERE state = 'closed'", SAME_INSTANT)
+
+
+async def applied(town: Town) -> None:
+    """Anna has proved who she is, and begun to apply."""
+    anna, bearer = town.people["anna"], population.person_of(PHONES["anna"])
+    await anna.must("POST", "/api/v1/me/level", {"to": "L2", "way": "registry", "name": bearer.name, "id_no": bearer.id_no})
+    case = await anna.must("POST", "/api/v1/services/cases", {"matter": "resident_parking"})
+    town.ids |= {"case": case["id"], "matter": "resident_parking"}
 
 
 @pytest.fixture(scope="session")
