@@ -24,11 +24,8 @@ def micros(at: datetime) -> int:
 
 
 def seen_rows(rows: Iterable[tuple[date, bytes]]) -> bytes:
-    """Rows of (date, bytea)."""
-    parts = [_HEAD]
-    for day, key in rows:
-        parts += (_seen(2, 4, day.toordinal() - _EPOCH_DAY, len(key)), key)
-    return b"".join((*parts, _TAIL))
+    """Rows of (date, bytea), in their order: as bytes they compare as the index compares them, while all keys are of one length."""
+    return b"".join((_HEAD, *sorted([_seen(2, 4, day.toordinal() - _EPOCH_DAY, len(key)) + key for day, key in rows]), _TAIL))
 
 
 def reading_rows(rows: Iterable[tuple[datetime, str, str, str]], first: int, recorded_at: datetime) -> bytes:
@@ -38,4 +35,5 @@ def reading_rows(rows: Iterable[tuple[datetime, str, str, str]], first: int, rec
         kind_bytes, key_bytes, body_bytes = kind.encode(), key.encode(), body.encode()
         head = _reading(6, 8, position, 8, recorded, 8, micros(at), len(kind_bytes))
         parts += (head, kind_bytes, _length(len(key_bytes)), key_bytes, _length(len(body_bytes)), body_bytes)
-    return b"".join((*parts, _TAIL))
+    parts.append(_TAIL)
+    return b"".join(parts)

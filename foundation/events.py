@@ -24,7 +24,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         raise AssertionError("every event says what it is about")
 
 
-class Reading(Event, frozen=True, kw_only=True):
+class Reading(Event, frozen=True, kw_only=True, gc=False):
     """What a device said. `at` is corrected by the clock error known when it was stored, `raw_at` is the device's own."""
 
     device: str
@@ -38,7 +38,7 @@ class Reading(Event, frozen=True, kw_only=True):
     id: bytes = b""  # The identity of the reading: device, spot or lane, raw at, content.
 
 
-class Vehicle(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Vehicle(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What a camera read of a vehicle; the plate only as token (equality) and seal (a month's key)."""
 
     token: bytes
@@ -48,7 +48,7 @@ class Vehicle(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     type: str = "unknown"
 
 
-class SpotSeen(Reading, frozen=True, kw_only=True):
+class SpotSeen(Reading, frozen=True, kw_only=True, gc=False):
     """A camera or sensor saw a spot."""
 
     kind: ClassVar[str] = "spot"
@@ -62,7 +62,7 @@ class SpotSeen(Reading, frozen=True, kw_only=True):
         return self.spot
 
 
-class VehiclePassed(Reading, frozen=True, kw_only=True):
+class VehiclePassed(Reading, frozen=True, kw_only=True, gc=False):
     """A gate saw a vehicle pass."""
 
     kind: ClassVar[str] = "passage"
@@ -76,7 +76,7 @@ class VehiclePassed(Reading, frozen=True, kw_only=True):
         return self.site
 
 
-class VehiclesCounted(Reading, frozen=True, kw_only=True):
+class VehiclesCounted(Reading, frozen=True, kw_only=True, gc=False):
     """A counter said how many are inside."""
 
     kind: ClassVar[str] = "count"

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypedDict
@@ -54,13 +54,17 @@ class Keys:
         """Sixteen bytes that are equal exactly when the parts are; without the key nobody can try them all."""
         return hmac.digest(self._token, framed(part.encode() for part in parts), "sha256")[:TOKEN_BYTES]
 
-    def identity(self, *parts: bytes) -> bytes:
-        """Sixteen bytes that name content for ever: keyed like a token, and cheap enough for every reading (keyed blake2b)."""
-        keyed = self._blake.copy()
-        for part in parts:
-            keyed.update(len(part).to_bytes(4))
-            keyed.update(part)
-        return keyed.digest()
+    def identities(self, whose: bytes) -> Callable[[bytes], bytes]:
+        """Names content of somebody for ever in sixteen bytes: keyed like a token, and cheap enough for every reading (keyed blake2b)."""
+        mine = self._blake.copy()
+        mine.update(len(whose).to_bytes(4) + whose)
+
+        def identity(content: bytes) -> bytes:
+            named = mine.copy()
+            named.update(len(content).to_bytes(4) + content)
+            return named.digest()
+
+        return identity
 
     def seal(self, text: str, at: datetime) -> bytes:
         """Under the key of the month of `at`, and readable until that is dropped."""

@@ -3,7 +3,8 @@
 Every reader here raises `Malformed` and nothing else, whatever the bytes. Section numbers in comments are those of MQTT 5.0 (OASIS).
 """
 
-from collections.abc import Iterable, Iterator
+import struct
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -13,6 +14,7 @@ CONNECT, PUBLISH, PUBACK, PUBREC, PUBREL, PUBCOMP = 0x10, 0x30, 0x40, 0x50, 0x62
 SUBSCRIBE, UNSUBSCRIBE, PINGREQ, DISCONNECT, AUTH = 0x82, 0xA2, 0xC0, 0xE0, 0xF0
 
 PINGRESP = b"\xd0\x00"
+_QOS_1 = 0x32  # The header of a PUBLISH of QoS 1 that is neither a duplicate nor retained.
 _ACK_HEADS = {kind: bytes((kind, 2)) for kind in (PUBACK, PUBREC, PUBREL, PUBCOMP)}
 
 # Reason codes (2.4), as far as this server speaks or understands them.
@@ -91,6 +93,41 @@ class Splitter:
         while self._at < len(self._buffer) and (found := self._next()) is not None:
             yield found
             self._at = found[3]
+
+    def run(self, topic: bytes, version: int, most: int) -> tuple[list[int], list[bytes], int]:
+        """The plain messages that stand next: QoS 1 for the first time, to `topic`, without properties, at most `most` of them.
+
+        Their packet ids, their payloads, and where to go on (`skip`). The hot path: everything else it leaves where it is, without
+        a word, to `packets` and the readers below, which judge every byte.
+        """
+        buffer, at = self._buffer, self._at
+        ids: list[int] = []
+        payloads: list[bytes] = []
+        if self._rest is not None:
+            return ids, payloads, at
+        named = _prefixed(topic)
+        to_id, to_payload = len(named), len(named) + (2 if version == V311 else 3)
+        last = len(buffer) - 2 - to_payload  # From here on, header, lengths and packet id may not be here.
+        while at < last and len(ids) < most and buffer[at] == _QOS_1:
+            length, start = buffer[at + 1], at + 2
+            if length & 0x80:
+                if buffer[start] & 0x80:
+                    break  # 16 kB and more: rare enough.
+                length, start = length & 0x7F | buffer[start] << 7, start + 1
+            end = start + length
+            if length < to_payload or length > self.bytes_max or end > len(buffer) or not buffer.startswith(named, start):
+                break
+            packet_id = buffer[start + to_id] << 8 | buffer[start + to_id + 1]
+            if not packet_id or (version == V5 and buffer[start + to_payload - 1]):
+                break
+            ids.append(packet_id)
+            payloads.append(buffer[start + to_payload : end])
+            at = end
+        return ids, payloads, at
+
+    def skip(self, at: int) -> None:
+        """What `run` gave has been taken."""
+        self._needed, self._at = 0, at
 
     def head(self) -> bytes:
         """The first bytes of the body that stands next, as far as they are here."""
@@ -331,6 +368,13 @@ def acks(kind: int, answers: Iterable[tuple[int, int]], version: int) -> bytes:
             for packet_id, reason in answers
         ]
     )
+
+
+def pubacks(packet_ids: Sequence[int]) -> bytes:
+    """PUBACKs of success, which both versions write alike."""
+    words = [PUBACK << 8 | 2] * (2 * len(packet_ids))
+    words[1::2] = packet_ids
+    return struct.pack(f">{len(words)}H", *words)
 
 
 def suback(version: int, packet_id: int, reasons: Iterable[int]) -> bytes:

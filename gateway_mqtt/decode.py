@@ -1,5 +1,6 @@
 """Bytes of a device to readings, or to a refusal that names the field: pure, so that every byte string can be tried."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -35,8 +36,8 @@ VehicleType = Literal["small", "large", "motorcycle", "unknown"]
 Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
 
 
-class SpotSaid(msgspec.Struct, frozen=True, gc=False):
-    spot: Short
+class SpotSaid(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    spot: Annotated[str, msgspec.Meta(max_length=64)]  # No pattern: it is looked up, and the registry knows none with odd signs.
     at: At
     state: SpotState
     plate: Short | None = None
@@ -60,7 +61,7 @@ class SpotsLoose(msgspec.Struct, frozen=True, gc=False):
     sent: At | None = None
 
 
-class PassageSaid(msgspec.Struct, frozen=True, gc=False):
+class PassageSaid(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     seq: Seq
     at: At
     lane: Short
@@ -73,7 +74,7 @@ class PassageSaid(msgspec.Struct, frozen=True, gc=False):
     sent: At | None = None
 
 
-class CountSaid(msgspec.Struct, frozen=True, gc=False):
+class CountSaid(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     seq: Seq
     at: At
     occupied: Count
@@ -140,92 +141,94 @@ _spot = msgspec.json.Decoder(SpotSaid)
 _passage = msgspec.json.Decoder(PassageSaid)
 _count = msgspec.json.Decoder(CountSaid)
 _status = msgspec.json.Decoder(StatusSaid)
+_is_printable = re.compile(r"[^\x00-\x1f]*").fullmatch
 _content = msgspec.json.Encoder().encode
 
 
-def decode_message(device: Device, kind: str, payload: bytes, *, world: World, received_at: datetime, offset_s: int | None) -> Decoded:
-    """Decode one message of a device. `offset_s` corrects its clock; nothing here ever raises for what a device says."""
+class Heard(msgspec.Struct, frozen=True, gc=False):
+    """The circumstances of messages of one device that came together; `offset_s` corrects its clock."""
+
+    device: Device
+    world: World
+    received_at: datetime
+    offset_s: int | None
+    identity_of: Callable[[bytes], bytes]
+    earliest: datetime
+    latest: datetime
+
+
+def heard(device: Device, world: World, received_at: datetime, offset_s: int | None) -> Heard:
+    """What is the same for all of them, worked out once."""
+    identity_of = world.keys.identities(device.id.encode())
+    return Heard(device, world, received_at, offset_s, identity_of, received_at - AGE_MAX, received_at + AHEAD_MAX)
+
+
+def decode_message(heard: Heard, kind: str, payload: bytes) -> Decoded:
+    """Decode one message; nothing here ever raises for what a device says."""
     try:
-        if kind not in SPEAKS[device.kind]:
-            raise Refused("topic", f"a {device.kind} does not say {kind}")
+        if kind not in SPEAKS[heard.device.kind]:
+            raise Refused("topic", f"a {heard.device.kind} does not say {kind}")
         if len(payload) > PAYLOAD_BYTES_MAX:
             raise Refused("too_large", f"{len(payload)} bytes; {PAYLOAD_BYTES_MAX} are allowed")
-        return _TAKE[kind](_Heard(device, world, received_at, offset_s), payload)
+        return _TAKE[kind](heard, payload)
     except Refused as refused:
         return Decoded(refused=[refused.refusal])
     except RecursionError:
         return Decoded(refused=[Refusal("schema", "nested too deeply")])
 
 
-class _Heard(msgspec.Struct, frozen=True, gc=False):
-    """The circumstances of one message."""
-
-    device: Device
-    world: World
-    received_at: datetime
-    offset_s: int | None
-
-
-def _take_spots(heard: _Heard, payload: bytes) -> Decoded:
+def _take_spots(heard: Heard, payload: bytes) -> Decoded:
     try:
         said = _spots.decode(payload)
-    except msgspec.ValidationError:
+        seq = said.seq
+        return Decoded([_spot_seen(heard, seq, spot) for spot in said.spots], seq=seq)
+    except (msgspec.ValidationError, Refused):
         return _take_loose_spots(heard, payload)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Refused("not_json", str(error)) from None
-    decoded = Decoded(seq=said.seq)
-    for number, spot in enumerate(said.spots):
-        _add_spot(decoded, heard, said.seq, spot, number)
-    return decoded
 
 
-def _take_loose_spots(heard: _Heard, payload: bytes) -> Decoded:
+def _take_loose_spots(heard: Heard, payload: bytes) -> Decoded:
+    """Something of it cannot be taken: each reading by itself."""
     said = _read(_loose, payload)
     decoded = Decoded(seq=said.seq)
     for number, raw in enumerate(said.spots):
         try:
-            _add_spot(decoded, heard, said.seq, _read(_spot, bytes(raw)), number)
+            decoded.readings.append(_spot_seen(heard, said.seq, _read(_spot, bytes(raw))))
         except Refused as refused:
             decoded.refused.append(Refusal(refused.refusal.reason, f"spots[{number}]: {refused.refusal.detail}"))
     return decoded
 
 
-def _add_spot(decoded: Decoded, heard: _Heard, seq: int, said: SpotSaid, number: int) -> None:
-    try:
-        decoded.readings.append(_spot_seen(heard, seq, said))
-    except Refused as refused:
-        decoded.refused.append(Refusal(refused.refusal.reason, f"spots[{number}]: {refused.refusal.detail}"))
-
-
-def _spot_seen(heard: _Heard, seq: int, said: SpotSaid) -> SpotSeen:
-    site = heard.world.site_of_spot.get(said.spot)
+def _spot_seen(heard: Heard, seq: int, said: SpotSaid) -> SpotSeen:
+    device, spot = heard.device, said.spot
+    site = heard.world.site_of_spot.get(spot)
     if site is None:
-        raise Refused("unknown_spot", f"spot: no spot {said.spot}")
-    if site != heard.device.site or not _owns(heard, said.spot):
-        raise Refused("not_your_spot", f"spot: {said.spot} is another device's")
-    at, no_clock = _instant(heard, said.at)
+        raise Refused("unknown_spot", f"spot: no spot {spot}") if _is_printable(spot) else Refused("schema", "spot: control characters")
+    if site != device.site or not (_owns(heard, spot) if device.spots is None else spot in device.spots):
+        raise Refused("not_your_spot", f"spot: {spot} is another device's")
+    at, raw_at, no_clock = _instant(heard, said.at)
     return SpotSeen(
-        device=heard.device.id, site=site, seq=seq, at=at, raw_at=said.at.astimezone(UTC), received_at=heard.received_at,
-        offset_s=heard.offset_s, no_clock=no_clock, id=_identity(heard, _content(said)),
-        spot=said.spot, state=said.state, vehicle=_vehicle(heard, said), evidence=said.evidence or "",
+        device=device.id, site=site, seq=seq, at=at, raw_at=raw_at, received_at=heard.received_at,
+        offset_s=heard.offset_s, no_clock=no_clock, id=heard.identity_of(_content(said)),
+        spot=spot, state=said.state, vehicle=_vehicle(heard, said) if said.plate else None, evidence=said.evidence or "",
     )  # fmt: skip
 
 
-def _owns(heard: _Heard, spot: str) -> bool:
-    if heard.device.spots is not None:
-        return spot in heard.device.spots
+def _owns(heard: Heard, spot: str) -> bool:
+    """A device without spots of its own has those of its site that no other has, or spoke of first."""
     owner = heard.world.owner_of_spot(spot)
     return owner is None or owner == heard.device.id
 
 
-def _take_passage(heard: _Heard, payload: bytes) -> Decoded:
+def _take_passage(heard: Heard, payload: bytes) -> Decoded:
     said = _read(_passage, payload)
     if said.lane not in heard.device.lanes:
         raise Refused("unknown_lane", f"lane: {heard.device.id} has no lane {said.lane}")
-    at, no_clock = _instant(heard, said.at)
+    at, raw_at, no_clock = _instant(heard, said.at)
     passed = VehiclePassed(
-        device=heard.device.id, site=heard.device.site, seq=said.seq, at=at, raw_at=said.at.astimezone(UTC), received_at=heard.received_at,
-        offset_s=heard.offset_s, no_clock=no_clock, id=_identity(heard, _content(_without_seq(said))),
+        device=heard.device.id, site=heard.device.site, seq=said.seq, at=at, raw_at=raw_at, received_at=heard.received_at,
+        offset_s=heard.offset_s, no_clock=no_clock, id=heard.identity_of(_content(_without_seq(said))),
         lane=said.lane, direction=said.direction, vehicle=_vehicle(heard, said), evidence=said.evidence or "",
     )  # fmt: skip
     return Decoded([passed], seq=said.seq)
@@ -236,23 +239,23 @@ def _without_seq(said: PassageSaid) -> PassageSaid:
     return msgspec.structs.replace(said, seq=0, sent=None)
 
 
-def _take_count(heard: _Heard, payload: bytes) -> Decoded:
+def _take_count(heard: Heard, payload: bytes) -> Decoded:
     said = _read(_count, payload)
-    at, no_clock = _instant(heard, said.at)
+    at, raw_at, no_clock = _instant(heard, said.at)
     content = _content(msgspec.structs.replace(said, seq=0, sent=None))
     counted = VehiclesCounted(
-        device=heard.device.id, site=heard.device.site, seq=said.seq, at=at, raw_at=said.at.astimezone(UTC), received_at=heard.received_at,
-        offset_s=heard.offset_s, no_clock=no_clock, id=_identity(heard, content),
+        device=heard.device.id, site=heard.device.site, seq=said.seq, at=at, raw_at=raw_at, received_at=heard.received_at,
+        offset_s=heard.offset_s, no_clock=no_clock, id=heard.identity_of(content),
         occupied=said.occupied, capacity=said.capacity,
     )  # fmt: skip
     return Decoded([counted], seq=said.seq)
 
 
-def _take_status(heard: _Heard, payload: bytes) -> Decoded:
+def _take_status(heard: Heard, payload: bytes) -> Decoded:
     return Decoded(status=_read(_status, payload))
 
 
-_TAKE: Mapping[str, Callable[[_Heard, bytes], Decoded]] = {
+_TAKE: Mapping[str, Callable[[Heard, bytes], Decoded]] = {
     "spots": _take_spots,
     "passage": _take_passage,
     "count": _take_count,
@@ -270,28 +273,22 @@ def _read(decoder: "msgspec.json.Decoder[Said]", payload: bytes) -> Said:
         raise Refused("not_json", str(error)) from None
 
 
-def _identity(heard: _Heard, content: bytes) -> bytes:
-    """By which a reading counts once. Keyed: all else of the content stands in the journal, so a plain hash would give the plate away."""
-    return heard.world.keys.identity(heard.device.id.encode(), content)
-
-
-def _instant(heard: _Heard, raw: datetime) -> tuple[datetime, bool]:
-    """The corrected instant in UTC, and whether the device has no clock. Raises Refused."""
+def _instant(heard: Heard, raw: datetime) -> tuple[datetime, datetime, bool]:
+    """The corrected instant in UTC, the raw one in UTC, and whether the device has no clock. Raises Refused."""
     if 1970 <= raw.year < CLOCK_SET_YEAR:
-        return heard.received_at, True
+        return heard.received_at, raw.astimezone(UTC), True
     if raw.year < 1970:
         raise Refused("too_old", f"at: {raw.isoformat()} is before every clock")
     if raw.year > heard.received_at.year + 50:  # Also keeps the arithmetic below inside what a datetime holds.
         raise Refused("in_future", f"at: {raw.isoformat()} is ahead of the city's clock")
-    at = raw.astimezone(UTC)
+    at = raw_at = raw.astimezone(UTC)
     if heard.offset_s:
         at += timedelta(seconds=heard.offset_s)
-    ahead = at - heard.received_at
-    if ahead > AHEAD_MAX:
+    if at > heard.latest:
         raise Refused("in_future", f"at: {raw.isoformat()} is ahead of the city's clock by more than {AHEAD_MAX}")
-    if -ahead > AGE_MAX:
+    if at < heard.earliest:
         raise Refused("too_old", f"at: {raw.isoformat()} is older than {AGE_MAX}")
-    return at, False
+    return at, raw_at, False
 
 
 def clock_error(said: StatusSaid, received_at: datetime) -> float | None:
@@ -301,7 +298,7 @@ def clock_error(said: StatusSaid, received_at: datetime) -> float | None:
     return (received_at - said.at.astimezone(UTC)).total_seconds()
 
 
-def _vehicle(heard: _Heard, said: SpotSaid | PassageSaid) -> Vehicle | None:
+def _vehicle(heard: Heard, said: SpotSaid | PassageSaid) -> Vehicle | None:
     """The vehicle as token and seal. A text that is no plate keeps its seal for the operator and has no token: nobody is charged by it."""
     if not said.plate:
         return None

@@ -4,12 +4,12 @@ import asyncio
 import contextlib
 import itertools
 from collections import deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 
 import msgspec
+import prometheus_client as prometheus
 import structlog
-from prometheus_client import Counter, Gauge, Histogram
 
 from foundation import events, postgres, seal
 from foundation.bell import ring_heard
@@ -24,8 +24,8 @@ from gateway_mqtt.speakers import DeviceClock, Speaker, Speakers
 
 log = structlog.get_logger()
 
-BATCH_MESSAGES_MAX = 400
-BATCH_BYTES_MAX = 512 * 1024  # Some thousand readings: more would hold up the loop, and make one commit long.
+BATCH_MESSAGES = 2000  # So many or more, by one run of messages, are a batch; or so many bytes:
+BATCH_BYTES = 1024 * 1024  # some thousand readings. More would hold up the loop, and make one commit long.
 QUEUE_HIGH, QUEUE_LOW = 8_000, 2_000  # Messages waiting: above, devices are not read; below, they are again.
 QUEUE_BYTES_HIGH, QUEUE_BYTES_LOW = 64 * 1024 * 1024, 16 * 1024 * 1024
 LANES = 2  # One batch is decoded while the other is being committed.
@@ -41,33 +41,50 @@ REASON_CODE = {  # MQTT 5, table 2-6. 0x83: "valid, but the receiver is not will
     "in_future": NOT_WILLING,
 }  # fmt: skip
 
-MESSAGES = Counter("onelot_gateway_messages_total", "Messages taken from devices", ["kind"])
+MESSAGES = prometheus.Counter("onelot_gateway_messages_total", "Messages taken from devices", ["kind"])
 MESSAGES_OF = {kind: MESSAGES.labels(kind) for kind in ("spots", "passage", "count", "status", "other")}
-READINGS = Counter("onelot_gateway_readings_total", "Readings by what became of them", ["outcome"])
-REFUSED = Counter("onelot_gateway_refused_total", "Readings and messages refused", ["reason"])
-WAITING = Gauge("onelot_gateway_messages_waiting", "Messages waiting for the journal")
-COMMIT = Histogram(
+READINGS = prometheus.Counter("onelot_gateway_readings_total", "Readings by what became of them", ["outcome"])
+STORED, SEEN_BEFORE, NO_NEWS = (READINGS.labels(outcome) for outcome in ("stored", "seen_before", "no_news"))
+REFUSED = prometheus.Counter("onelot_gateway_refused_total", "Readings and messages refused", ["reason"])
+WAITING = prometheus.Gauge("onelot_gateway_messages_waiting", "Messages waiting for the journal")
+COMMIT = prometheus.Histogram(
     "onelot_gateway_commit_seconds", "From taking a batch to its commit", buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2, 10)
 )
 
 
-class Taken(msgspec.Struct, kw_only=True):
+class Run(msgspec.Struct, frozen=True, gc=False):
+    """Messages of one connection to one topic that came together."""
+
+    messages: Sequence[Message]
+    size: int  # Bytes.
+    received_at: datetime  # Arrival, not decoding: a queue's wait is not the device's clock.
+    clock: DeviceClock  # Of the connection by which they came, which may be over by now.
+
+
+class Taken(msgspec.Struct, gc=False):
     """One message on its way through a batch."""
 
     message: Message
-    received_at: datetime  # Arrival, not decoding: a queue's wait is not the device's clock.
-    clock: DeviceClock  # Of the connection by which it came, which may be over by now.
-    decoded: Decoded = msgspec.field(default_factory=Decoded)
-    breaks: int = 0  # Of its device's numbering, when it came.
-    pending: list[str] = []  # Spots of which it brings news that is not stored yet.
+    run: Run
+    decoded: Decoded
+    breaks: int  # Of its device's numbering, when it came.
     reason: int = SUCCESS
 
 
-class Last(msgspec.Struct, frozen=True, gc=False):
-    """The newest stored word about a spot."""
+class Known(msgspec.Struct, gc=False):
+    """The newest stored word about a spot, and how many more are under way."""
 
-    seen: SpotSeen
-    breaks: int
+    seen: SpotSeen | None = None
+    breaks: int = 0
+    pending: int = 0
+
+    def says_again(self, reading: SpotSeen, breaks: int) -> bool:
+        """Whether this repeats what its device last said. Only what is on disk can be repeated, since the repeat is acknowledged for its
+        sake; and only while the numbering shows that nothing between the two is missing."""
+        seen = self.seen
+        if self.pending or seen is None or seen.device != reading.device or self.breaks != breaks or reading.no_clock:
+            return False
+        return seen.state == reading.state and seen.at <= reading.at and _token(seen) == _token(reading)
 
 
 class Ingest:
@@ -76,12 +93,11 @@ class Ingest:
     def __init__(self, database: Database, registry: Registry, keys: seal.Keys, clock: Clock, city: str) -> None:
         self._database, self._registry, self._clock = database, registry, clock
         self._world = World(registry.site_of_spot, registry.owner_of, keys)
-        self._lanes: list[deque[Taken]] = [deque() for _ in range(LANES)]
+        self._lanes: list[deque[Run]] = [deque() for _ in range(LANES)]
         self._wake = [asyncio.Event() for _ in range(LANES)]
         self._busy = [False] * LANES
         self.speakers = Speakers(database, registry, clock, city)
-        self._last: dict[str, Last] = {}
-        self._pending: dict[str, int] = {}  # News under way by spot.
+        self._spots: dict[str, Known] = {}
         self._waiting, self._waiting_bytes = 0, 0
         self._arrived: datetime | None = None
         self._paused = False
@@ -100,12 +116,13 @@ class Ingest:
         """A will speaks only for its connection; what it says is that the device is gone, which is what we know."""
         self.speakers.closed(connection)
 
-    def publish(self, message: Message) -> None:
-        number = message.connection.number
+    def publish(self, messages: Sequence[Message]) -> None:
+        number = messages[0].connection.number
         lane = number % LANES
-        self._lanes[lane].append(Taken(message=message, received_at=self._arrival(), clock=self.speakers.clock_of(number)))
-        self._waiting += 1
-        self._waiting_bytes += len(message.payload)
+        size = sum([len(message.payload) for message in messages])
+        self._lanes[lane].append(Run(messages, size, self._arrival(), self.speakers.clock_of(number)))
+        self._waiting += len(messages)
+        self._waiting_bytes += size
         if not self._wake[lane].is_set():
             self._wake[lane].set()
         if not self._paused and self.listener is not None and self._is_full():
@@ -136,25 +153,27 @@ class Ingest:
                 done()
                 await ring_heard(wake)
                 continue
-            batch = self._next_batch(queue)
+            runs = self._next_runs(queue)
             self._busy[lane] = True
-            await self._store(batch)
+            batch = await self._store(runs)
             self._busy[lane] = False
             self._acknowledge(batch)
             self._resume()
             done()
-            if len(batch) >= BUSY_MESSAGES and len(queue) < BATCH_MESSAGES_MAX:
+            if len(batch) >= BUSY_MESSAGES and sum([len(run.messages) for run in queue]) < BATCH_MESSAGES:
                 await asyncio.sleep(GATHER_SECONDS)
 
-    def _next_batch(self, queue: deque[Taken]) -> list[Taken]:
-        batch: list[Taken] = []
-        size = 0
-        while queue and len(batch) < BATCH_MESSAGES_MAX and (not batch or size + len(queue[0].message.payload) <= BATCH_BYTES_MAX):
-            batch.append(queue.popleft())
-            size += len(batch[-1].message.payload)
-        self._waiting -= len(batch)
+    def _next_runs(self, queue: deque[Run]) -> list[Run]:
+        runs: list[Run] = []
+        count = size = 0
+        while queue and count < BATCH_MESSAGES and size < BATCH_BYTES:
+            run = queue.popleft()
+            runs.append(run)
+            count += len(run.messages)
+            size += run.size
+        self._waiting -= count
         self._waiting_bytes -= size
-        return batch
+        return runs
 
     def _resume(self) -> None:
         WAITING.set(self._waiting)
@@ -165,9 +184,10 @@ class Ingest:
     def idle(self) -> bool:
         return not any(self._lanes) and not any(self._busy)
 
-    async def _store(self, batch: list[Taken]) -> None:
-        await self._decode(batch)
+    async def _store(self, runs: list[Run]) -> list[Taken]:
+        batch = await self._decode(runs)
         await self._persist(batch)
+        return batch
 
     async def _persist(self, batch: list[Taken]) -> None:
         """Until it is stored. PostgreSQL away is waited for; a message that it cannot hold is refused by itself."""
@@ -187,19 +207,22 @@ class Ingest:
         """Some value cannot be stored, whoever tries: the message that holds it is refused, the others are not."""
         if len(batch) == 1:
             log.error("message_refused_by_journal", error=_words(error), device=batch[0].message.connection.login.device)
-            batch[0].decoded = Decoded(refused=[Refusal("schema", f"the journal cannot hold it: {type(error).__name__}")])
+            refusal = Refusal("schema", f"the journal cannot hold it: {type(error).__name__}")
+            self._replace(batch[0], Decoded(refused=[refusal]))
         for taken in batch:
             await self._persist([taken])
 
     # One batch
 
-    async def _decode(self, batch: list[Taken]) -> None:
-        for taken in batch:
-            self._decode_one(taken)
+    async def _decode(self, runs: list[Run]) -> list[Taken]:
+        batch = [taken for run in runs for taken in self._decode_run(run)]
         strange = [taken for taken in batch if any(refusal.reason in OF_THE_REGISTRY for refusal in taken.decoded.refused)]
         if strange and await self._look_again():
             for taken in strange:
-                self._expect(taken, self._decoded(taken))
+                self._replace(taken, self._decoded(self._heard(taken.run), self._kind_of(taken.run), taken.message))
+                for spot in self._spots_of(taken.decoded):
+                    spot.pending += 1
+        return batch
 
     async def _look_again(self) -> bool:
         """The newest facts, once a batch, before a spot that was imported a moment ago is refused. Whether there were any."""
@@ -211,66 +234,63 @@ class Ingest:
             await asyncio.sleep(RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)])
         raise AssertionError("unreachable: it is looked for ever")
 
-    def _decode_one(self, taken: Taken) -> None:
-        """Decode in the order of arrival: what a message teaches of its device holds for the next one."""
-        speaker = self.speakers[taken.message.connection.login.device]
-        decoded = self._decoded(taken)
-        self._heard(speaker, taken, decoded)
-        if decoded.readings:
-            decoded.readings = [reading for reading in decoded.readings if not self._no_news(speaker, reading)]
-        taken.breaks = speaker.breaks
-        self._expect(taken, decoded)
+    def _decode_run(self, run: Run) -> Iterator[Taken]:
+        """In the order of arrival: what a message teaches of its device holds for the next one."""
+        speaker = self.speakers[run.messages[0].connection.login.device]
+        speaker.heard_at = run.received_at
+        heard, kind = self._heard(run), self._kind_of(run)
+        MESSAGES_OF.get(kind, MESSAGES_OF["other"]).inc(len(run.messages))
+        for message in run.messages:
+            decoded = self._decoded(heard, kind, message)
+            if decoded.status is not None:
+                speaker.learn_clock(run.clock, decoded.status, run.received_at)
+                heard = self._heard(run)
+            if decoded.seq is not None:
+                speaker.number(decoded.seq)
+            if decoded.readings:
+                decoded.readings = self._news(decoded.readings, speaker.breaks)
+            yield Taken(message, run, decoded, speaker.breaks)
 
-    def _decoded(self, taken: Taken) -> Decoded:
-        message, login = taken.message, taken.message.connection.login
-        speaker = self.speakers[login.device]
-        head, _, kind = message.topic.rpartition("/")
-        MESSAGES_OF.get(kind, MESSAGES_OF["other"]).inc()
-        if head != login.topic:
-            return Decoded(refused=[Refusal("topic", f"a device says only what is under {login.topic}")])
+    def _heard(self, run: Run) -> decode.Heard:
+        speaker = self.speakers[run.messages[0].connection.login.device]
+        return decode.heard(speaker.device, self._world, run.received_at, run.clock.offset_s)
+
+    def _kind_of(self, run: Run) -> str:
+        """What they are about; nothing, when the topic is not their device's own."""
+        head, _, kind = run.messages[0].topic.rpartition("/")
+        return kind if head == run.messages[0].connection.login.topic else ""
+
+    def _decoded(self, heard: decode.Heard, kind: str, message: Message) -> Decoded:
+        if not kind:
+            return Decoded(refused=[Refusal("topic", f"a device says only what is under {message.connection.login.topic}")])
         try:
-            return decode.decode_message(
-                speaker.device, kind, message.payload, world=self._world, received_at=taken.received_at, offset_s=taken.clock.offset_s
-            )
+            return decode.decode_message(heard, kind, message.payload)
         except Exception as error:  # A fault of ours may cost this message; it comes again for ever when it ends the process.
-            log.error("decoding_failed", error=type(error).__name__, device=login.device)
+            log.error("decoding_failed", error=type(error).__name__, device=heard.device.id)
             return Decoded(refused=[Refusal("schema", f"it cannot be read here: {type(error).__name__}")])
 
-    def _expect(self, taken: Taken, decoded: Decoded) -> None:
-        """What is on its way makes everything that follows on it news, until it is stored."""
-        self._settle(taken)
+    def _news(self, readings: list[Reading], breaks: int) -> list[Reading]:
+        """What is no repeat: that is heard, not stored. What is on its way makes all that follows on it news, until it is stored."""
+        news = []
+        for reading in readings:
+            if isinstance(reading, SpotSeen):
+                known = self._spots.get(reading.spot) or self._spots.setdefault(reading.spot, Known())
+                if known.says_again(reading, breaks):
+                    NO_NEWS.inc()
+                    continue
+                known.pending += 1
+            news.append(reading)
+        return news
+
+    def _replace(self, taken: Taken, decoded: Decoded) -> None:
+        """It came to something else than it seemed."""
+        for spot in self._spots_of(taken.decoded):
+            spot.pending -= 1
         taken.decoded = decoded
-        taken.pending = [reading.spot for reading in decoded.readings if isinstance(reading, SpotSeen)]
-        for spot in taken.pending:
-            self._pending[spot] = self._pending.get(spot, 0) + 1
 
-    def _settle(self, taken: Taken) -> None:
-        for spot in taken.pending:
-            self._pending[spot] -= 1
-            if not self._pending[spot]:
-                del self._pending[spot]
-        taken.pending = []
-
-    def _heard(self, speaker: Speaker, taken: Taken, decoded: Decoded) -> None:
-        """What every message teaches of its device: that it lives, its clock, its numbering."""
-        speaker.heard_at = taken.received_at
-        if decoded.status is not None:
-            speaker.learn_clock(taken.clock, decoded.status, taken.received_at)
-        if decoded.seq is not None:
-            speaker.number(decoded.seq)
-
-    def _no_news(self, speaker: Speaker, reading: Reading) -> bool:
-        """A repeat of what this device last said of the spot: heard, not stored. Only what is on disk can be repeated, since the
-        repeat is acknowledged for its sake; and only while the numbering shows that nothing between the two is missing."""
-        if not isinstance(reading, SpotSeen) or reading.no_clock or reading.spot in self._pending:
-            return False
-        last = self._last.get(reading.spot)
-        if last is None or last.seen.device != reading.device or last.breaks != speaker.breaks:
-            return False
-        same = (last.seen.state, _token(last.seen)) == (reading.state, _token(reading)) and last.seen.at <= reading.at
-        if same:
-            READINGS.labels("no_news").inc()
-        return same
+    def _spots_of(self, decoded: Decoded) -> list[Known]:
+        spots = [reading.spot for reading in decoded.readings if isinstance(reading, SpotSeen)]
+        return [self._spots.get(spot) or self._spots.setdefault(spot, Known()) for spot in spots]
 
     async def _commit(self, batch: list[Taken]) -> None:
         """One transaction: readings that are new, refusals, who was heard."""
@@ -281,7 +301,6 @@ class Ingest:
         if not told and not refused:
             self._remember(batch, 0, 0, refused)
             return
-
         try:
             stored = await self._append(told, refused)
         except BaseException:
@@ -303,36 +322,40 @@ class Ingest:
         return await self._database.run(lambda tx: work(tx, store.append_readings))
 
     def _remember(self, batch: list[Taken], told: int, stored: int, refused: Sequence[store.RefusedRow]) -> None:
-        READINGS.labels("stored").inc(stored)
-        READINGS.labels("seen_before").inc(told - stored)
+        STORED.inc(stored)
+        SEEN_BEFORE.inc(told - stored)
         for row in refused:
             REFUSED.labels(row.reason).inc()
         for taken in batch:
-            speaker = self.speakers[taken.message.connection.login.device]
-            speaker.count("readings", len(taken.decoded.readings))
-            speaker.count("refused", len(taken.decoded.refused))
-            for reading in taken.decoded.readings:
+            speaker, decoded = self.speakers[taken.message.connection.login.device], taken.decoded
+            speaker.health.readings += len(decoded.readings)
+            for reading in decoded.readings:
                 self._remember_reading(speaker, reading, taken.breaks)
-            self._settle(taken)
-            taken.reason = _reason_code(taken.decoded)
+            if decoded.refused:
+                speaker.health.refused += len(decoded.refused)
+                taken.reason = _reason_code(decoded)
 
     def _remember_reading(self, speaker: Speaker, reading: Reading, breaks: int) -> None:
+        health = speaker.health
         if reading.no_clock:
-            speaker.count("no_clock")
+            health.no_clock += 1
         if isinstance(reading, SpotSeen):
             self._registry.claim(reading.spot, reading.device)
-            last = self._last.get(reading.spot)
-            if last is None or (last.seen.at, last.seen.seq) <= (reading.at, reading.seq):
-                self._last[reading.spot] = Last(reading, breaks)
-        if isinstance(reading, events.VehiclePassed) or (isinstance(reading, SpotSeen) and reading.state == "occupied"):
-            speaker.count("plates_due")
-            speaker.count("plates_read", int(reading.vehicle is not None and reading.vehicle.token != b""))
+            known = self._spots[reading.spot]
+            known.pending -= 1
+            if known.seen is None or (known.seen.at, known.seen.seq) <= (reading.at, reading.seq):
+                known.seen, known.breaks = reading, breaks
+            if reading.state != "occupied":
+                return
+        if isinstance(reading, SpotSeen | events.VehiclePassed):
+            health.plates_due += 1
+            health.plates_read += reading.vehicle is not None and reading.vehicle.token != b""
 
     def _refused_rows(self, taken: Taken) -> Iterable[store.RefusedRow]:
         message, login = taken.message, taken.message.connection.login
         for refusal in taken.decoded.refused:
             yield store.RefusedRow(
-                taken.received_at, login.device, login.site, message.topic.replace("\x00", ""), refusal.reason,
+                taken.run.received_at, login.device, login.site, message.topic.replace("\x00", ""), refusal.reason,
                 refusal.detail.replace("\x00", "")[:500], message.payload[:PAYLOAD_KEPT],
             )  # fmt: skip
 

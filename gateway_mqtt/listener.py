@@ -58,7 +58,10 @@ class Message(msgspec.Struct, frozen=True, gc=False):
 
 
 class Door(Protocol):
-    """Who stands behind the listener. All calls are synchronous and must be quick; one that raises costs that connection only."""
+    """Who stands behind the listener. All calls are synchronous and must be quick; one that raises costs that connection only.
+
+    Messages of one connection to one topic that came together are handed on together, in their order.
+    """
 
     def log_in(self, username: str, password: bytes, address: str) -> Login | None: ...
 
@@ -66,7 +69,7 @@ class Door(Protocol):
 
     def closed(self, connection: "Connection", *, clean: bool, will: tuple[str, bytes] | None, superseded: bool) -> None: ...
 
-    def publish(self, message: Message) -> None: ...
+    def publish(self, messages: Sequence[Message]) -> None: ...
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -293,6 +296,7 @@ class Connection(asyncio.Protocol):
         "_topics",
         "_transport",
         "_uplink",
+        "_usual_topic",
         "_will",
         "address",
         "login",
@@ -321,6 +325,7 @@ class Connection(asyncio.Protocol):
         self._downlink: downlink.Downlink | None = None
         self._answer_topic = b""
         self._topics: dict[bytes, str] = {}
+        self._usual_topic = b""
         self._uplink = uplink.Uplink(codec.V311, 0)
         self._stopped = False
         self._clogged = False
@@ -432,6 +437,8 @@ class Connection(asyncio.Protocol):
     def _serve(self) -> None:
         """Serves the packets that are here. Whatever they hold, and whatever the door makes of them, only this connection can fail."""
         try:
+            if self._usual_topic and self._state == _OPEN and not self._listener.paused:
+                self._serve_run(self._usual_topic)
             for buffer, header, start, end in self._splitter.packets():
                 if self._state == _OPEN:
                     if header & 0xF0 != codec.PUBLISH:
@@ -487,6 +494,18 @@ class Connection(asyncio.Protocol):
             keep_alive_s=keep_alive_s if ours else None,
         )
 
+    def _serve_run(self, raw_topic: bytes) -> None:
+        """Hands on the plain messages at the front that go where the last one went. Any other, and what follows it, comes singly."""
+        ids, payloads, end = self._splitter.run(raw_topic, self.version, self._uplink.room)
+        if not ids or not self._uplink.admit_run(ids):
+            return
+        self._splitter.skip(end)
+        self._listener.unacknowledged += len(ids)
+        topic = self._topics[raw_topic]
+        self._listener.door.publish(
+            [Message(self, topic, payload, 1, packet_id, False) for packet_id, payload in zip(ids, payloads, strict=True)]
+        )
+
     def _serve_publish(self, buffer: bytes, header: int, start: int, end: int) -> bool:
         """Hands a message to the door; False when it must wait where it is."""
         found = codec.read_publish(buffer, start, end, header, self.version)
@@ -499,7 +518,8 @@ class Connection(asyncio.Protocol):
         packet_id = found.packet_id
         if packet_id and not self._admit(packet_id, header):
             return True
-        self._listener.door.publish(Message(self, topic, found.payload, header >> 1 & 3, packet_id, bool(header & 1)))
+        self._usual_topic = found.topic if found.topic in self._topics else b""
+        self._listener.door.publish((Message(self, topic, found.payload, header >> 1 & 3, packet_id, bool(header & 1)),))
         return True
 
     def _serve_rare(self, buffer: bytes, header: int, start: int, end: int) -> None:

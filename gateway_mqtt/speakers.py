@@ -2,7 +2,7 @@
 
 import uuid
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from datetime import datetime, timedelta
 
 from foundation.clock import Clock
@@ -34,6 +34,22 @@ class DeviceClock:
 
 
 @dataclass(slots=True)
+class Health:
+    """What is counted of a device, in the order in which it is saved."""
+
+    readings: int = 0
+    plates_read: int = 0
+    plates_due: int = 0
+    refused: int = 0
+    seq_gaps: int = 0
+    no_clock: int = 0
+
+    def add(self, other: "Health") -> None:
+        for name in self.__slots__:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+
+@dataclass(slots=True)
 class Speaker:
     """A device as this door knows it: its connection, its clock, what it said last."""
 
@@ -41,24 +57,24 @@ class Speaker:
     clock: DeviceClock
     connection: uuid.UUID | None = None
     last_seq: int | None = None
-    top_seq: int = -1
+    top_seq: int = -2  # No number follows on it.
     breaks: int = 0  # How often the numbering broke: what was seen before one no longer tells what is news.
     statuses: deque[tuple[datetime, uuid.UUID]] = field(default_factory=lambda: deque(maxlen=STATUSES_KEPT))
     heard_at: datetime | None = None
     told_at: datetime | None = None
-    health: dict[str, int] = field(default_factory=dict)
+    health: Health = field(default_factory=Health)  # Counted since it was last saved.
     saved: tuple[object, ...] = ()  # What of its health is on disk.
     firmware: str = ""
 
-    def count(self, what: str, number: int = 1) -> None:
-        self.health[what] = self.health.get(what, 0) + number
-
     def number(self, seq: int) -> None:
         """Take note of a message's number: whether it follows on the last one, or on the highest after older ones came late."""
-        if self.last_seq is None or seq not in (self.last_seq + 1, self.top_seq + 1):
+        if seq == self.top_seq + 1:
+            self.last_seq = self.top_seq = seq
+            return
+        if self.last_seq is None or seq != self.last_seq + 1:
             self.breaks += 1
             if self.last_seq is not None and seq > self.last_seq + 1:
-                self.count("seq_gaps")
+                self.health.seq_gaps += 1
         self.last_seq, self.top_seq = seq, max(self.top_seq, seq)
 
     def learn_clock(self, clock: DeviceClock, status: StatusSaid, received_at: datetime) -> None:
@@ -173,12 +189,11 @@ class Speakers:
         rows, counted = [], []
         for speaker in self._by_name.values():
             said = (speaker.heard_at, speaker.clock.offset_s, speaker.firmware)
-            if speaker.heard_at is None or (said == speaker.saved and not speaker.health):
+            if speaker.heard_at is None or (said == speaker.saved and speaker.health == Health()):
                 continue
-            counts, speaker.health, speaker.saved = speaker.health, {}, said
+            counts, speaker.health, speaker.saved = speaker.health, Health(), said
             counted.append((speaker, counts))
-            named = [counts.get(name, 0) for name in ("readings", "plates_read", "plates_due", "refused", "seq_gaps", "no_clock")]
-            rows.append((speaker.device.id, *said, *named))
+            rows.append((speaker.device.id, *said, *astuple(counts)))
         if not rows:
             return
         try:
@@ -186,8 +201,7 @@ class Speakers:
         except BaseException:
             for speaker, counts in counted:
                 speaker.saved = ()
-                for what, number in counts.items():
-                    speaker.count(what, number)
+                speaker.health.add(counts)
             raise
 
     async def save_strangers(self) -> None:

@@ -66,7 +66,7 @@ async def copy_readings(tx: Transaction, rows: Sequence[Row]) -> int:
     """The same on the hope that all is new: raises SeenBefore when something is not, and then nothing of the transaction is left."""
     tx.rings.add("reading")
     try:
-        await tx.copy_in("journal", "reading_seen", copying.seen_rows(sorted((day, key) for day, key, _ in rows)))
+        await tx.copy_in("journal", "reading_seen", copying.seen_rows((day, key) for day, key, _ in rows))
     except postgres.UniqueViolation:
         raise SeenBefore from None
     taken = await tx.row(journal_queries.take_reading_positions, len(rows))

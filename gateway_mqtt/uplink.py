@@ -1,5 +1,6 @@
 """Messages on their way up from one device: which of them wait to be kept, and what the device is told in which order."""
 
+import itertools
 from collections.abc import Sequence
 
 from gateway_mqtt import codec
@@ -50,8 +51,24 @@ class Uplink:
         self.waiting += 1
         return None
 
+    @property
+    def room(self) -> int:
+        """How many more may be under way."""
+        return self._share - self.waiting - len(self._exactly_once)
+
+    def admit_run(self, packet_ids: Sequence[int]) -> bool:
+        """All of these, of QoS 1, if nothing about any of them is unusual: what `admit` would do, at a stroke. Else none of them."""
+        fresh = dict.fromkeys(packet_ids, 1)
+        if len(fresh) != len(packet_ids) or not self._handed_on.keys().isdisjoint(fresh) or self._exactly_once:
+            return False
+        self._handed_on |= fresh
+        self.waiting += len(fresh)
+        return True
+
     def keep(self, answers: Sequence[tuple[int, int]]) -> tuple[int, bytes]:
         """Messages are kept, in any order: how many of them were ours, and what to tell the device now, in the order it sent them."""
+        if self._are_next(answers):
+            return len(answers), self._keep_next([packet_id for packet_id, _ in answers])
         kept = 0
         for packet_id, reason in answers:
             if count := self._handed_on.get(packet_id):
@@ -70,6 +87,20 @@ class Uplink:
         if known:
             del self._exactly_once[packet_id]
         return codec.acks(codec.PUBCOMP, ((packet_id, codec.SUCCESS if known else codec.UNKNOWN_PACKET_ID),), self._version)
+
+    def _are_next(self, answers: Sequence[tuple[int, int]]) -> bool:
+        """The usual: successes in the order of arrival, of messages that came once, and nothing before them waits."""
+        if self._reasons or self._exactly_once:
+            return False
+        usual = [(packet_id, 1) for packet_id, reason in answers if not reason]
+        return len(usual) == len(answers) and usual == list(itertools.islice(self._handed_on.items(), len(answers)))
+
+    def _keep_next(self, packet_ids: Sequence[int]) -> bytes:
+        for packet_id in packet_ids:
+            del self._handed_on[packet_id]
+        self.waiting -= len(packet_ids)
+        due = codec.pubacks(packet_ids)
+        return due if next(iter(self._handed_on.values()), 1) else due + self._answers_due()  # What was kept out of turn follows.
 
     def _answers_due(self) -> bytes:
         due = self._take_kept()

@@ -5,7 +5,7 @@ import contextlib
 import functools
 import inspect
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
 import pytest
@@ -58,11 +58,12 @@ class MemoryDoor:
         self.ends.append((connection.login.device, clean, will, superseded))
         self.changed.set()
 
-    def publish(self, message: Message) -> None:
-        self.messages.append(message)
+    def publish(self, messages: Sequence[Message]) -> None:
+        self.messages += messages
         self.changed.set()
-        if message.packet_id and not self.patient:
-            message.connection.acknowledge([(message.packet_id, codec.SUCCESS)])
+        for message in messages:
+            if message.packet_id and not self.patient:
+                message.connection.acknowledge([(message.packet_id, codec.SUCCESS)])
 
     @property
     def payloads(self) -> list[bytes]:

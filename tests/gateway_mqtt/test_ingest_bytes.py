@@ -59,7 +59,7 @@ def decoded(keys: seal.Keys, kind: str, payload: bytes, offset_s: int | None) ->
     says = {"passage": "gate", "count": "counter"}.get(kind, "camera")
     device = Device("dev-1", "lot-7", says, frozenset({"1"}), None, b"")
     world = World({"lot-7-001": "lot-7", "lot-9-001": "lot-9"}, lambda _: None, keys)
-    found = decode.decode_message(device, kind, payload, world=world, received_at=NOW, offset_s=offset_s)
+    found = decode.decode_message(decode.heard(device, world, NOW, offset_s), kind, payload)
     for reading in found.readings:
         assert NOW - decode.AGE_MAX <= reading.at <= NOW + decode.AHEAD_MAX
         day, key, told = reading_row(reading)

@@ -183,7 +183,7 @@ def identities_of(here, card, message):
     device = here.registry.devices[card.device]
     world = decode.World(here.registry.site_of_spot, here.registry.owner_of, here.keys)
     raw = json.dumps(message).encode()
-    decoded = decode.decode_message(device, "spots", raw, world=world, received_at=here.clock.city(), offset_s=None)
+    decoded = decode.decode_message(decode.heard(device, world, here.clock.city(), None), "spots", raw)
     return [reading.id for reading in decoded.readings]
 
 

@@ -47,7 +47,9 @@ async def test_good_packets_in_any_pieces_are_served_as_if_whole(seed):
                 await wire.rest()
 
         assert [end[1] for end in door.ends] == [True, True]
-        assert door.payloads == [b"one", b"two", bytes(300), b"zero"] * 2
+        assert (
+            door.payloads == [b"one", *(b"more %d" % number for number in range(6)), b"kept", b"elsewhere", b"two", bytes(300), b"zero"] * 2
+        )
 
 
 async def assault(listener, raw, dice):
@@ -75,6 +77,10 @@ def good_packets(version):
     yield doors.connect(version, will=(TOPIC + "cam-1/status", b"{}"), keep_alive_s=30)
     yield doors.subscribe(version, (TOPIC + "cam-1/command", 1), ("#", 0))
     yield doors.publish(version, b"one", packet_id=1)
+    for number in range(6):
+        yield doors.publish(version, b"more %d" % number, packet_id=10 + number, flags=0x08 if number == 4 else 0)
+    yield doors.publish(version, b"kept", packet_id=20, flags=0x01)
+    yield doors.publish(version, b"elsewhere", packet_id=21, kind="spots")
     yield doors.publish(version, b"two", packet_id=2, qos=2, properties=b"\x26" + doors.text("k") + doors.text("v"))
     yield b"\x62\x02\0\x02"
     yield doors.publish(version, bytes(300), packet_id=3, properties=b"\x01\x01\x02\0\0\0\x09")

@@ -50,3 +50,28 @@ def test_only_who_cannot_be_told_of_a_share_waits_at_it(version, waits):
     uplink.admit(1, 0)
 
     assert uplink.full is waits
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from(["admit", "keep"]), st.lists(st.integers(1, 9), max_size=6), st.sampled_from([0, 0, 0, 0x87])),
+        max_size=30,
+    )
+)
+def test_a_run_is_what_its_messages_are_one_by_one(events):
+    """The stroke and the single step are two ways to one state, whatever came before."""
+    strokes, steps, told = Uplink(V5, 20), Uplink(V5, 20), [b"", b""]
+    for event, packet_ids, reason in events:
+        if event == "admit":
+            packet_ids = packet_ids[: steps.room]
+            if not strokes.admit_run(packet_ids):
+                assert all(strokes.admit(packet_id, 0) is None for packet_id in packet_ids)
+            assert all(steps.admit(packet_id, 0) is None for packet_id in packet_ids)
+        else:
+            told[0] += strokes.keep([(packet_id, reason) for packet_id in packet_ids])[1]
+            told[1] += b"".join(steps.keep([(packet_id, reason)])[1] for packet_id in packet_ids)
+
+        assert strokes.waiting == steps.waiting
+        assert strokes.room == steps.room
+        assert told[0] == told[1]
