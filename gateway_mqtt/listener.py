@@ -30,7 +30,7 @@ __all__ = [
     "Limits",
     "Listener",
     "Login",
-    "Message",
+    "Messages",
 ]
 
 log = logging.getLogger(__name__)
@@ -46,22 +46,20 @@ class Login:
     topic: str
 
 
-class Message(msgspec.Struct, frozen=True, gc=False):
-    """One PUBLISH as handed to the door. QoS 0 has `packet_id` 0 and is never acknowledged; every other must be, once."""
+class Messages(msgspec.Struct, frozen=True, gc=False):
+    """PUBLISHes of one connection to one topic that came together, in their order. Those of QoS 0 have `packet_id` 0 and are never
+    acknowledged; every other must be, once."""
 
     connection: "Connection"
     topic: str
-    payload: bytes
     qos: int
-    packet_id: int
     retain: bool
+    packet_ids: Sequence[int]
+    payloads: Sequence[bytes]
 
 
 class Door(Protocol):
-    """Who stands behind the listener. All calls are synchronous and must be quick; one that raises costs that connection only.
-
-    Messages of one connection to one topic that came together are handed on together, in their order.
-    """
+    """Who stands behind the listener. All calls are synchronous and must be quick; one that raises costs that connection only."""
 
     def log_in(self, username: str, password: bytes, address: str) -> Login | None: ...
 
@@ -69,7 +67,7 @@ class Door(Protocol):
 
     def closed(self, connection: "Connection", *, clean: bool, will: tuple[str, bytes] | None, superseded: bool) -> None: ...
 
-    def publish(self, messages: Sequence[Message]) -> None: ...
+    def publish(self, messages: Messages) -> None: ...
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -501,10 +499,7 @@ class Connection(asyncio.Protocol):
             return
         self._splitter.skip(end)
         self._listener.unacknowledged += len(ids)
-        topic = self._topics[raw_topic]
-        self._listener.door.publish(
-            [Message(self, topic, payload, 1, packet_id, False) for packet_id, payload in zip(ids, payloads, strict=True)]
-        )
+        self._listener.door.publish(Messages(self, self._topics[raw_topic], 1, False, ids, payloads))
 
     def _serve_publish(self, buffer: bytes, header: int, start: int, end: int) -> bool:
         """Hands a message to the door; False when it must wait where it is."""
@@ -519,7 +514,7 @@ class Connection(asyncio.Protocol):
         if packet_id and not self._admit(packet_id, header):
             return True
         self._usual_topic = found.topic if found.topic in self._topics else b""
-        self._listener.door.publish((Message(self, topic, found.payload, header >> 1 & 3, packet_id, bool(header & 1)),))
+        self._listener.door.publish(Messages(self, topic, header >> 1 & 3, bool(header & 1), (packet_id,), (found.payload,)))
         return True
 
     def _serve_rare(self, buffer: bytes, header: int, start: int, end: int) -> None:

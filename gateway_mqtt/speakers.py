@@ -6,7 +6,7 @@ from dataclasses import astuple, dataclass, field
 from datetime import datetime, timedelta
 
 from foundation.clock import Clock
-from foundation.events import DeviceHeard
+from foundation.events import DeviceHeard, Reading, SpotSeen, VehiclePassed
 from foundation.postgres import Database
 from gateway_mqtt import store
 from gateway_mqtt.decode import Device, StatusSaid, clock_error
@@ -43,6 +43,15 @@ class Health:
     refused: int = 0
     seq_gaps: int = 0
     no_clock: int = 0
+
+    def count(self, reading: Reading) -> None:
+        """A reading, and whether its plate was read where one was to be seen."""
+        self.readings += 1
+        if reading.no_clock:
+            self.no_clock += 1
+        if isinstance(reading, SpotSeen | VehiclePassed) and (not isinstance(reading, SpotSeen) or reading.state == "occupied"):
+            self.plates_due += 1
+            self.plates_read += reading.vehicle is not None and reading.vehicle.token != b""
 
     def add(self, other: "Health") -> None:
         for name in self.__slots__:

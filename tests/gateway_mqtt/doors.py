@@ -5,14 +5,14 @@ import contextlib
 import functools
 import inspect
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, NamedTuple
 
 import pytest
 import uvloop
 
 from gateway_mqtt import codec
-from gateway_mqtt.listener import Connection, Limits, Listener, Login, Message
+from gateway_mqtt.listener import Connection, Limits, Listener, Login, Messages
 
 PASSWORD = b"secret"
 TOPIC = "onelot/1/city/lot-7/"
@@ -37,6 +37,15 @@ def on_both_loops(scenario: Callable[..., Awaitable[None]]) -> Callable[..., Non
 both_versions = pytest.mark.parametrize("version", [codec.V311, codec.V5], ids=["3.1.1", "5.0"])
 
 
+class Message(NamedTuple):
+    connection: Connection
+    topic: str
+    payload: bytes
+    qos: int
+    retain: bool
+    packet_id: int
+
+
 class MemoryDoor:
     """Takes every device whose password is right; acknowledges at once unless `patient`."""
 
@@ -58,12 +67,13 @@ class MemoryDoor:
         self.ends.append((connection.login.device, clean, will, superseded))
         self.changed.set()
 
-    def publish(self, messages: Sequence[Message]) -> None:
-        self.messages += messages
+    def publish(self, messages: Messages) -> None:
+        said, each = messages, zip(messages.packet_ids, messages.payloads, strict=True)
+        self.messages += [Message(said.connection, said.topic, payload, said.qos, said.retain, packet_id) for packet_id, payload in each]
         self.changed.set()
-        for message in messages:
-            if message.packet_id and not self.patient:
-                message.connection.acknowledge([(message.packet_id, codec.SUCCESS)])
+        for packet_id in said.packet_ids:
+            if packet_id and not self.patient:
+                said.connection.acknowledge([(packet_id, codec.SUCCESS)])
 
     @property
     def payloads(self) -> list[bytes]:

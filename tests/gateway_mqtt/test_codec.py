@@ -290,6 +290,49 @@ def test_a_packet_the_reader_breaks_at_is_given_again():
     assert splitter.held_bytes == 0
 
 
+publishes = st.builds(
+    doors.publish,
+    st.sampled_from([V311, V5]),
+    st.binary(max_size=150),  # Some take a remaining length of two bytes.
+    packet_id=st.integers(0, 3),
+    qos=st.sampled_from([1, 1, 1, 0, 2]),
+    flags=st.sampled_from([0, 0, 0, 1, 8]),
+    kind=st.sampled_from(["spots", "spots", "status"]),
+    properties=st.sampled_from([b"", b"\x01\x01"]),
+)
+
+
+@settings(max_examples=500, deadline=None)
+@given(st.lists(publishes | st.binary(max_size=5), max_size=8).map(b"".join), st.sampled_from([V311, V5]), st.integers(0, 8), st.data())
+def test_a_run_is_what_the_packets_are_one_by_one(stream, version, most, data):
+    topic = f"{doors.TOPIC}cam-1/spots".encode()
+    stream = stream[: data.draw(st.integers(0, len(stream)))]
+    splitter = codec.Splitter(200)
+    splitter.feed(stream)
+
+    ids, payloads, end = splitter.run(topic, version, most)
+
+    singly = codec.Splitter(200)
+    singly.feed(stream)
+    packets = itertools.islice(singly.packets(), len(ids))
+    for (buffer, header, start, packet_end), packet_id, payload in zip(packets, ids, payloads, strict=True):
+        assert header == 0x32
+        assert codec.read_publish(buffer, start, packet_end, header, version) == codec.Publish(topic, payload, packet_id, None)
+    assert len(ids) <= most
+    splitter.skip(end)
+    assert split([], splitter) == split([stream[end:]], codec.Splitter(200))
+
+
+def test_a_run_ends_where_something_is_unusual():
+    usual = [doors.publish(V311, b"%d" % number, packet_id=number, kind="spots") for number in (1, 2, 3)]
+    splitter = codec.Splitter(1000)
+    splitter.feed(b"".join((*usual, doors.publish(V311, b"retained", packet_id=4, kind="spots", flags=1), *usual)))
+
+    ids, payloads, end = splitter.run(f"{doors.TOPIC}cam-1/spots".encode(), V311, 100)
+
+    assert (ids, payloads, end) == ([1, 2, 3], [b"1", b"2", b"3"], sum(map(len, usual)))
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=60), st.sampled_from([V311, V5]), st.integers(0, 255))
 def test_noise_raises_malformed_or_nothing(noise, version, header):
@@ -316,10 +359,10 @@ def test_mutated_packets_raise_malformed_or_nothing(case, flips, cut):
         assert wrong.reason >= 0x80
 
 
-def split(chunks: list[bytes]) -> tuple[list[tuple[int, bytes]], int | None]:
-    splitter, packets = codec.Splitter(1000), []
+def split(chunks: list[bytes], splitter: codec.Splitter | None = None) -> tuple[list[tuple[int, bytes]], int | None]:
+    splitter, packets = splitter or codec.Splitter(1000), []
     try:
-        for chunk in chunks:
+        for chunk in chunks or [b""]:
             splitter.feed(chunk)
             for buffer, header, start, end in splitter.packets():
                 packets.append((header, buffer[start:end]))

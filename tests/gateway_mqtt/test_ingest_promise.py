@@ -381,7 +381,7 @@ async def test_a_fault_of_ours_in_reading_a_message_costs_that_message_only(post
         card = await here.a_camera("cam-1", *SPOTS)
         async with here.talking(card) as camera:
             with monkeypatch.context() as patch:
-                patch.setitem(ingest_module.decode._TAKE, "spots", broken)
+                patch.setitem(decode._TAKE, "spots", broken)
                 assert await camera.say("spots", turn(1)) == 0x99
             assert await camera.say("spots", turn(2)) == 0
 

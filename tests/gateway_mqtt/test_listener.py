@@ -544,7 +544,7 @@ async def test_door_may_hang_up(version):
 async def test_door_that_fails_costs_that_connection_only():
     class Broken(MemoryDoor):
         def publish(self, messages):
-            if messages[0].payload == b"poison":
+            if messages.payloads[0] == b"poison":
                 raise ZeroDivisionError
             super().publish(messages)
 

@@ -46,7 +46,7 @@ async def test_what_is_never_acknowledged_is_said():
 async def test_a_lost_connection_ends_the_measuring():
     class Leaving(MemoryDoor):
         def publish(self, messages):
-            messages[0].connection.close()
+            messages.connection.close()
 
     async with listening(Leaving()) as (listener, _):
         result = await mqtt_load.run_load("127.0.0.1", listener.port, devices(1), messages=10, timeout_s=30)
