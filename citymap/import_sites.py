@@ -15,18 +15,22 @@ from foundation.events import SiteChanged, SpotOfSite
 from foundation.postgres import Database, Transaction
 
 SITES_MAX, SPOTS_MAX = 300, 20_000  # A transaction: short enough that devices' readings hardly wait for it.
+CHANGED_SHOWN_MAX: Final = 1000
 PROGRESS: Final = "sites"
 
 Progress = Callable[[int, int], None]  # Rows done, and of how many.
 
 
-class Report(msgspec.Struct, frozen=True):
+class Report(msgspec.Struct, frozen=True, omit_defaults=True):
     """How many sites and spots are new, changed or as before, and what was refused."""
 
     created: int
     changed: int
     same: int
     refused: list[Refused]
+    changed_ids: list[str] = []  # The first of them.
+    format: str = "onelot"
+    notes: list[str] = []  # What else whoever brought the file should know.
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,23 +46,28 @@ class Part:
 
 async def import_sites(database: Database, text: bytes, *, bounds: Bounds, now: datetime, progress: Progress | None = None) -> Report:
     """Read a file and save it, a few hundred sites a transaction, telling each site that changed. Raises NothingReadable."""
-    read = read_sites(text, bounds, await store.known_sites(database))
-    total, done, created, changed = len(read.sites) + len(read.spots), 0, 0, 0
+    return await save_read(database, read_sites(text, bounds, await store.known_sites(database)), now=now, progress=progress)
+
+
+async def save_read(database: Database, read: Read, *, now: datetime, progress: Progress | None = None) -> Report:
+    """Save what was read of a file."""
+    total, done, created, changed = len(read.sites) + len(read.spots), 0, 0, list[str]()
     for part in parts_of(read):
         new, other = await database.run(lambda tx, part=part: _save(tx, part, now))  # type: ignore[misc]  # mypy cannot infer a default
         created, changed, done = created + new, changed + other, done + len(part)
         if progress is not None:
             progress(done, total)
-    return Report(created, changed, total - created - changed, read.refused)
+    return Report(created, len(changed), total - created - len(changed), read.refused, changed[:CHANGED_SHOWN_MAX])
 
 
-async def _save(tx: Transaction, part: Part, now: datetime) -> tuple[int, int]:
+async def _save(tx: Transaction, part: Part, now: datetime) -> tuple[int, list[str]]:
+    """How many are new, and the ids of what is another than before."""
     sites = await store.save_sites(tx, part.sites)
     spots = await store.save_spots(tx, part.spots)
     touched = set(sites) | {row["site_id"] for row in spots} | {row["former"] for row in spots if row["former"] is not None}
     await _tell(tx, sorted(touched), now)
     created = sum(sites.values()) + sum(row["created"] for row in spots)
-    return created, len(sites) + len(spots) - created
+    return created, [site for site, new in sites.items() if not new] + [row["id"] for row in spots if not row["created"]]
 
 
 async def _tell(tx: Transaction, sites: Sequence[str], now: datetime) -> None:

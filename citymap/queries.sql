@@ -37,6 +37,26 @@ SELECT saved.id, saved.created, g.site_id, b.site_id AS former
 -- name: known_sites -- the registered sites among these, and whether each has spots
 SELECT s.id, EXISTS (SELECT FROM citymap.spot p WHERE p.site = s.number) AS has_spots FROM citymap.site s;
 
+-- name: named_sites -- by which bays find the site they belong to
+SELECT id, name, lon, lat FROM citymap.site;
+
+-- name: save_source -- one more file of it; answers which
+INSERT INTO citymap.source AS s (name, file, listed_at, listed) VALUES ($1, 1, $2, $3)
+ON CONFLICT (name) DO UPDATE SET file = s.file + 1, listed_at = $2, listed = $3 RETURNING file;
+
+-- name: confirm_sites
+INSERT INTO citymap.listing (source, site, file, confirmed_at) SELECT $1, unnest($2::text[]), $3, $4
+ON CONFLICT (source, site) DO UPDATE SET file = $3, confirmed_at = $4;
+
+-- name: sum_listings -- what a source ever listed, and what of it its last file left out
+SELECT count(*) AS known, count(*) FILTER (WHERE l.file < s.file) AS missing, min(l.confirmed_at) FILTER (WHERE l.file < s.file) AS since,
+       coalesce((array_agg(l.site ORDER BY l.site) FILTER (WHERE l.file < s.file))[1:10], '{}') AS some
+  FROM citymap.listing l JOIN citymap.source s ON s.name = l.source WHERE l.source = $1;
+
+-- name: sources_that_list_less
+SELECT s.name, s.listed, s.listed_at, count(*) AS known FROM citymap.source s JOIN citymap.listing l ON l.source = s.name
+ GROUP BY s.name, s.listed, s.listed_at HAVING count(*) > s.listed ORDER BY s.name;
+
 -- name: fetch_sites -- all, in the order of a board
 SELECT number, id, name, type, operator, counted_by, capacity, tariff, zone, lon, lat, max_height_cm, max_stay_s, opening_hours, entrances
   FROM citymap.site ORDER BY id;

@@ -20,6 +20,13 @@ ALTER TABLE citymap.device ALTER COLUMN number ADD GENERATED ALWAYS AS IDENTITY 
     CACHE 1
 );
 
+CREATE TABLE citymap.listing (
+    source text NOT NULL,
+    site text NOT NULL,
+    file bigint NOT NULL,
+    confirmed_at timestamp with time zone NOT NULL
+);
+
 CREATE TABLE citymap.passage (
     site text NOT NULL,
     id bytea NOT NULL,
@@ -66,6 +73,13 @@ ALTER TABLE citymap.site ALTER COLUMN number ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+CREATE TABLE citymap.source (
+    name text NOT NULL,
+    file bigint NOT NULL,
+    listed_at timestamp with time zone NOT NULL,
+    listed integer NOT NULL
+);
+
 CREATE TABLE citymap.spot (
     id text NOT NULL COLLATE pg_catalog."C",
     site integer NOT NULL,
@@ -89,6 +103,9 @@ ALTER TABLE ONLY citymap.device
 ALTER TABLE ONLY citymap.device
     ADD CONSTRAINT device_pkey PRIMARY KEY (number);
 
+ALTER TABLE ONLY citymap.listing
+    ADD CONSTRAINT listing_pkey PRIMARY KEY (source, site);
+
 ALTER TABLE ONLY citymap.passage
     ADD CONSTRAINT passage_pkey PRIMARY KEY (site, id);
 
@@ -97,6 +114,9 @@ ALTER TABLE ONLY citymap.site
 
 ALTER TABLE ONLY citymap.site
     ADD CONSTRAINT site_pkey PRIMARY KEY (number);
+
+ALTER TABLE ONLY citymap.source
+    ADD CONSTRAINT source_pkey PRIMARY KEY (name);
 
 ALTER TABLE ONLY citymap.spot
     ADD CONSTRAINT spot_pkey PRIMARY KEY (id);

@@ -59,6 +59,23 @@ async def known_sites(database: Database) -> dict[str, bool]:
     return {row["id"]: row["has_spots"] for row in await database.fetch(queries.known_sites)}
 
 
+async def named_sites(database: Database) -> list[Record]:
+    return await database.fetch(queries.named_sites)
+
+
+async def confirm_sites(tx: Transaction, source: str, sites: Sequence[str], at: datetime) -> Record:
+    """Take down what a source lists now; answers what it ever listed (known) and what of it is missing, since when and some of it."""
+    file = await tx.value(queries.save_source, source, at, len(sites))
+    await tx.execute(queries.confirm_sites, source, sorted(sites), file, at)
+    row = await tx.row(queries.sum_listings, source)
+    assert row is not None
+    return row
+
+
+async def sources_that_list_less(database: Database) -> list[Record]:
+    return await database.fetch(queries.sources_that_list_less)
+
+
 async def save_sites(tx: Transaction, sites: Sequence[Site]) -> dict[str, bool]:
     """Those that are new (True) or another than before (False)."""
     rows = [_site_row(site) for site in sites]

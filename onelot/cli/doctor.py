@@ -7,6 +7,7 @@ from pathlib import Path
 import aiohttp
 import msgspec
 
+from citymap import store as citymap
 from foundation import journal, migrate
 from onelot.cli import connect
 from onelot.cli.connect import Reached
@@ -29,7 +30,14 @@ async def examine(settings: Settings) -> list[Finding]:
     found = [_disk(settings), _private(settings)]
     try:
         async with connect.reach(settings) as city:
-            found += [await _schema(city), await _stuck(city), await _books(city), await _refused(city), await _silence(city)]
+            found += [
+                await _schema(city),
+                await _stuck(city),
+                await _books(city),
+                await _refused(city),
+                await _silence(city),
+                await _sources(city),
+            ]
     except (Failed, OSError) as error:
         found.append(Finding("city", False, str(error), "run `onelot up` with the same --data"))
         return found
@@ -91,6 +99,12 @@ async def _silence(city: Reached) -> Finding:
         f"{online} of {total} online",
         "see /api/v1/operator/devices for who is silent, `onelot devices unknown` for who knocks",
     )
+
+
+async def _sources(city: Reached) -> Finding:
+    rows = await citymap.sources_that_list_less(city.database)
+    less = "; ".join(f"{row['name']} listed {row['listed']} of its {row['known']} sites" for row in rows)
+    return Finding("sources", not rows, less or "each lists what it ever listed", "ask the source; the sites stay as they are meanwhile")
 
 
 async def _ready(settings: Settings) -> Finding:

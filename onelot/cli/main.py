@@ -10,7 +10,10 @@ COMMANDS: Mapping[str, tuple[str, str]] = {  # Name -> file: function, and the l
     "demo": ("cities:demo_command", "Run the platform and let one car live through it."),
     "up": ("cities:up_command", "Run the platform alone, until Ctrl-C."),
     "run": ("cities:run_command", "Run one part as a process of its own, against servers given by URLs."),
-    "import": ("import_file:import_command", "Bring in sites and spots from a GeoJSON file; what is refused is listed by row."),
+    "import": (
+        "import_file:import_command",
+        "Bring in sites and spots: our GeoJSON, ParkAPI GeoJSON, or a table with --map; what is refused is listed by row.",
+    ),
     "devices": ("devices:devices", "Cameras, gates and counters."),
     "refused": ("devices:refused", "Messages and readings that were acknowledged and not taken, newest first."),
     "tariff": ("tariffs:tariff", "Tariffs: check, publish, price."),

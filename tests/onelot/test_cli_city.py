@@ -241,7 +241,7 @@ def test_what_is_stuck_is_listed_retried_and_given_up(city: Shell) -> None:
 def test_doctor_finds_nothing_and_then_what_is_wrong(city: Shell) -> None:
     healthy = city.say("doctor", "--json").json["items"]
     good = {one["what"]: one["good"] for one in healthy}
-    assert good.keys() == {"disk", "keys", "schema", "followers", "ledger", "refused", "devices", "loops"}
+    assert good.keys() == {"disk", "keys", "schema", "followers", "ledger", "refused", "devices", "sources", "loops"}
     assert [what for what, well in good.items() if not well and what not in ("devices", "disk")] == []
 
     keys = city.data / "keys.json"
