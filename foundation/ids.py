@@ -16,6 +16,11 @@ def new_id() -> uuid.UUID:
     return uuid.UUID(int=(value & ~(0x3 << 62)) | (0x2 << 62))
 
 
+def random_id() -> uuid.UUID:
+    """A UUID version 4: says nothing of when it was made, and nobody guesses it."""
+    return uuid.UUID(bytes=os.urandom(16), version=4)
+
+
 def id_of(*parts: object) -> uuid.UUID:
     """The id of a fact, from what it says: the same words give the same id for ever."""
     return uuid.uuid5(_FACTS, "\x1f".join(str(part) for part in parts))

@@ -12,11 +12,14 @@ from pathlib import Path
 from typing import TypedDict
 
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 TOKEN_BYTES = 16
 KEY_BYTES = 32
 NONCE_BYTES = 12
+KID_BYTES = 6
 _BY_MONTH = b"\x01"
 _LASTING = b"\x02"
 _PERSONAL = b"\x03"
@@ -31,12 +34,21 @@ class KeysUnreadable(Exception):
     """The key file is damaged. Nothing was written: put it back from a backup, for without it no plate opens again."""
 
 
+class SigningKey(TypedDict):
+    """A private key (P-256, PKCS#8 in PEM) by its name, and from when on it signs; until when, says the next one."""
+
+    kid: str
+    private: str
+    since: str
+
+
 class Held(TypedDict):
-    """The key file: keys in hex."""
+    """The key file: keys in hex, those that sign in PEM, the oldest first."""
 
     token: str
     lasting: str
     months: dict[str, str]
+    signing: list[SigningKey]
 
 
 class Keys:
@@ -101,6 +113,21 @@ class Keys:
             raise SealBroken("this is another person's key")
         return Personal(bytes.fromhex(_decrypt(self._lasting, wrapped, len(head))), owner)
 
+    def signing_keys(self) -> list[SigningKey]:
+        """All that ever signed, the oldest first, as the file says now."""
+        with self._locked():
+            return self._load()["signing"]
+
+    def add_signing_key(self, since: datetime, *, after: str | None) -> list[SigningKey]:
+        """A new key that signs from `since` on, unless the newest is no longer `after`: another process was first. Answers all keys."""
+        with self._locked():
+            held = self._load()
+            newest = held["signing"][-1]["kid"] if held["signing"] else None
+            if newest == after:
+                held["signing"].append(_new_signing_key(since))
+                self._write(held)
+        return held["signing"]
+
     def drop_months_before(self, at: datetime) -> list[str]:
         """Forget what was sealed before the month of `at`. A process that holds the keys already forgets at its next start."""
         first = at.astimezone(UTC).strftime("%Y%m")
@@ -143,7 +170,9 @@ class Keys:
             held = json.loads(self._path.read_bytes()) if self._path.exists() else {}
         except ValueError:
             raise KeysUnreadable(f"{self._path} is damaged; put it back from a backup") from None
-        return Held(token=held.get("token", ""), lasting=held.get("lasting", ""), months=held.get("months", {}))
+        return Held(
+            token=held.get("token", ""), lasting=held.get("lasting", ""), months=held.get("months", {}), signing=held.get("signing", [])
+        )
 
     def _write(self, held: Held) -> None:
         new = self._path.with_suffix(".new")
@@ -177,6 +206,12 @@ class Personal:
 
     def _bound(self, place: str) -> bytes:
         return framed((self._owner.encode(), place.encode()))
+
+
+def _new_signing_key(since: datetime) -> SigningKey:
+    private = ec.generate_private_key(ec.SECP256R1())
+    text = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    return SigningKey(kid=os.urandom(KID_BYTES).hex(), private=text, since=since.astimezone(UTC).isoformat(timespec="seconds"))
 
 
 def _digest_of(owner: str) -> bytes:

@@ -14,6 +14,7 @@ from gateway_mqtt import store as gateway
 from parking.sessions import follow as sessions
 from services.exchange import forget_old as exchange
 from services.identity import forget_old as identity
+from services.licences import show_licence
 
 log = structlog.get_logger()
 
@@ -30,6 +31,7 @@ async def forget_old(database: Database, clock: Clock) -> None:
     while forgotten := await sessions.forget_once(database, clock):
         FORGOTTEN.labels("observations").inc(forgotten)
     await identity.forget_old(database, clock.wall())
+    await show_licence.forget_old(database, clock.wall())
     await exchange.forget_old(database, city)
 
 

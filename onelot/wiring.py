@@ -70,6 +70,9 @@ from services.identity.providers.sms import HttpSms
 from services.identity.providers.vehicle_registry import HttpVehicleRegistry
 from services.identity.send_messages import Sender
 from services.identity.who_is import Known
+from services.licences import http as licences_http
+from services.licences.follow import PlatesFollower
+from services.licences.keyring import Keyring
 from services.rules import model as rules
 
 log = structlog.get_logger()
@@ -190,6 +193,7 @@ def followers(keys: seal.Keys, clock: Clock) -> list[Follower]:
         SitesFollower(),
         StaysFollower(keys, clock),
         HoldersFollower(clock),
+        PlatesFollower(),
         PermitsFollower(clock),
         DebtsFollower(clock),
         StepsFollower(desk),
@@ -224,6 +228,7 @@ def _routes(city: City, web: aiohttp.ClientSession, outside: Outside) -> list[Ro
             dues=_Dues(database),
             secure=secure,
         ),
+        *licences_http.routes(database, keys, clock, Keyring(keys, clock.wall()), city.settings.url),
         *exchange_http.routes(database, city.exchange.catalogue),
         *catalog_http.routes(city.office.shelf),
         *cases_http.routes(city.office),

@@ -61,6 +61,34 @@ CREATE TABLE services.letter (
     at timestamp with time zone NOT NULL
 );
 
+CREATE TABLE services.licence (
+    id uuid NOT NULL,
+    case_id uuid NOT NULL,
+    person uuid NOT NULL,
+    class_code text NOT NULL,
+    name_zh text NOT NULL,
+    name_en text NOT NULL,
+    agency text NOT NULL,
+    issued_at timestamp with time zone NOT NULL,
+    valid_from timestamp with time zone NOT NULL,
+    valid_to timestamp with time zone NOT NULL,
+    claims_sealed bytea NOT NULL,
+    plate_token bytea,
+    zone text,
+    permit_kind text,
+    revoked_at timestamp with time zone,
+    revoked_for text,
+    CONSTRAINT licence_check CHECK ((valid_to > valid_from)),
+    CONSTRAINT licence_check1 CHECK ((((plate_token IS NULL) = (zone IS NULL)) AND ((plate_token IS NULL) = (permit_kind IS NULL)))),
+    CONSTRAINT licence_check2 CHECK (((revoked_at IS NULL) = (revoked_for IS NULL)))
+);
+
+CREATE TABLE services.licence_shown (
+    number uuid NOT NULL,
+    licence uuid NOT NULL,
+    expires_at timestamp with time zone NOT NULL
+);
+
 CREATE TABLE services.matter (
     code text NOT NULL,
     version text NOT NULL,
@@ -182,6 +210,15 @@ ALTER TABLE ONLY services.case_timer
 ALTER TABLE ONLY services.letter
     ADD CONSTRAINT letter_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY services.licence
+    ADD CONSTRAINT licence_case_id_key UNIQUE (case_id);
+
+ALTER TABLE ONLY services.licence
+    ADD CONSTRAINT licence_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY services.licence_shown
+    ADD CONSTRAINT licence_shown_pkey PRIMARY KEY (number);
+
 ALTER TABLE ONLY services.matter
     ADD CONSTRAINT matter_pkey PRIMARY KEY (code);
 
@@ -227,6 +264,14 @@ CREATE INDEX case_timer_due ON services.case_timer USING btree (due_at);
 
 CREATE INDEX letter_case ON services.letter USING btree (case_id, at);
 
+CREATE INDEX licence_person ON services.licence USING btree (person, issued_at DESC, id DESC);
+
+CREATE INDEX licence_plate ON services.licence USING btree (plate_token) WHERE (plate_token IS NOT NULL);
+
+CREATE INDEX licence_shown_expires ON services.licence_shown USING btree (expires_at);
+
+CREATE INDEX licence_shown_licence ON services.licence_shown USING btree (licence, expires_at);
+
 CREATE INDEX one_time_code_address ON services.one_time_code USING btree (address_token, asked_at DESC);
 
 CREATE INDEX one_time_code_asked ON services.one_time_code USING btree (asked_at DESC);
@@ -270,6 +315,12 @@ ALTER TABLE ONLY services.case_timer
 
 ALTER TABLE ONLY services.letter
     ADD CONSTRAINT letter_case_id_fkey FOREIGN KEY (case_id) REFERENCES services.case_file(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY services.licence
+    ADD CONSTRAINT licence_person_fkey FOREIGN KEY (person) REFERENCES services.person(id);
+
+ALTER TABLE ONLY services.licence_shown
+    ADD CONSTRAINT licence_shown_licence_fkey FOREIGN KEY (licence) REFERENCES services.licence(id);
 
 ALTER TABLE ONLY services.matter
     ADD CONSTRAINT matter_code_version_fkey FOREIGN KEY (code, version) REFERENCES services.matter_version(code, version);

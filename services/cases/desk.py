@@ -10,7 +10,7 @@ from foundation.errors import NotFound
 from foundation.postgres import Database, Transaction
 from foundation.seal import Keys
 from services.cases import store
-from services.cases.model import Case, Issued, Opened, WorkingDays
+from services.cases.model import Case, Opened, WorkingDays
 from services.catalog.model import Matter
 from services.catalog.shelf import Shelf, Versions
 from services.rules.model import Known
@@ -26,11 +26,6 @@ class Accesses(Protocol):
         self, tx: Transaction, *, person: uuid.UUID, staff: uuid.UUID, agency: str, purpose: str, case: uuid.UUID, fields: Sequence[str]
     ) -> None:
         """A line that the person sees: who read what of her, and why."""
-
-
-class Licences(Protocol):
-    async def issue(self, tx: Transaction, issued: Issued) -> None:
-        """Once for each licence, however often it is asked."""
 
 
 @dataclass(frozen=True, slots=True)

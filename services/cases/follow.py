@@ -1,6 +1,5 @@
 """What cases do when told: the rules decide what was handed in, and what was decided leaves once, as letters, licences and permits."""
 
-import uuid
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,12 +11,14 @@ from foundation.events import CaseDecided, CaseFact, CaseMoved, CaseSubmitted
 from foundation.journal import Entry, Journal
 from foundation.postgres import Transaction
 from services.cases import store
-from services.cases.desk import Desk, Licences, opened
-from services.cases.model import Issued, Opened
+from services.cases.desk import Desk, opened
+from services.cases.model import Opened
 from services.cases.move_case import advance_case
 from services.catalog.draft import Draft
 from services.catalog.model import Certificate, Matter
 from services.forms.model import pointer_of, value_at
+from services.licences.issue_licence import issue
+from services.licences.model import Permit
 from services.rules.model import years_after
 
 
@@ -45,8 +46,8 @@ class EffectsFollower:
     journal: Journal = "fact"
     kinds = frozenset({CaseSubmitted.kind, CaseMoved.kind, CaseDecided.kind})
 
-    def __init__(self, desk: Desk, licences: Licences | None = None) -> None:
-        self._desk, self._licences = desk, licences
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
 
     async def apply(self, tx: Transaction, entries: Sequence[Entry]) -> None:
         for entry in entries:
@@ -74,33 +75,23 @@ class EffectsFollower:
         await store.add_letter(tx, ids.id_of("letter", found.case.id, kind, number), found.case.id, kind, sealed, at)
 
     async def _issue(self, tx: Transaction, found: Opened, certificate: Certificate, at: datetime) -> None:
-        licence = issued_of(found, certificate, at)
-        if self._licences is not None:
-            await self._licences.issue(tx, licence)
-        if certificate.permit is not None:
-            tx.tell(self._permit(found, certificate, licence), at=self._desk.clock.city())
-
-    def _permit(self, found: Opened, certificate: Certificate, licence: Issued) -> events.PermitGranted:
-        assert certificate.permit is not None
-        plate = plate_in(found.matter, found.draft, certificate.permit.plate)
-        return events.PermitGranted(
-            permit=licence.licence, plate_token=self._desk.keys.token("plate", *plate.key),
-            zone=str(value_at(found.draft.form, pointer_of(certificate.permit.zone))), permit_kind=certificate.permit.kind,
-            names=events.Names(certificate.name["zh"], certificate.name["en"]), valid_from=licence.valid_from, valid_to=licence.valid_to,
+        start, names = clock.whole_seconds(at), events.Names(certificate.name["zh"], certificate.name["en"])
+        await issue(
+            tx, self._desk.keys, case=found.case.id, person=found.case.person, class_code=certificate.class_code, names=names,
+            valid_from=start, valid_to=valid_to(start, certificate), claims=claims_of(found, certificate), now=at,
+            agency=found.matter.agency, permit=self._permit(found, certificate),
         )  # fmt: skip
 
+    def _permit(self, found: Opened, certificate: Certificate) -> Permit | None:
+        if certificate.permit is None:
+            return None
+        plate = plate_in(found.matter, found.draft, certificate.permit.plate)
+        zone = str(value_at(found.draft.form, pointer_of(certificate.permit.zone)))
+        return Permit(self._desk.keys.token("plate", *plate.key), zone, certificate.permit.kind)
 
-def licence_id(case: uuid.UUID) -> uuid.UUID:
-    return ids.id_of("licence", case)
 
-
-def issued_of(found: Opened, certificate: Certificate, at: datetime) -> Issued:
-    claims = {claim: str(value_at(found.draft.form, pointer_of(name)) or "") for claim, name in certificate.claims.items()}
-    start = clock.whole_seconds(at)
-    return Issued(
-        licence_id(found.case.id), found.case.id, found.case.person, certificate.class_code, certificate.name, claims, start,
-        valid_to(start, certificate),
-    )  # fmt: skip
+def claims_of(found: Opened, certificate: Certificate) -> dict[str, str]:
+    return {claim: str(value_at(found.draft.form, pointer_of(name)) or "") for claim, name in certificate.claims.items()}
 
 
 def valid_to(start: datetime, certificate: Certificate) -> datetime:

@@ -1,7 +1,7 @@
 """What a case is, how its promise is counted, and whom outside of this slice it asks. Pure."""
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Literal, Protocol
@@ -26,20 +26,6 @@ WORDS = {"approve": "approved", "reject": "rejected", "supplement": "supplement"
 
 class WorkingDays(Protocol):
     def is_rest(self, day: date) -> bool: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Issued:
-    """The licence that a decision gives."""
-
-    licence: uuid.UUID
-    case: uuid.UUID
-    person: uuid.UUID
-    class_code: str
-    name: Mapping[str, str]
-    claims: Mapping[str, str]
-    valid_from: datetime
-    valid_to: datetime
 
 
 @dataclass(frozen=True, slots=True)

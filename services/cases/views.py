@@ -10,12 +10,12 @@ from foundation import clock
 from foundation.postgres import Record
 from services.cases import model, store
 from services.cases.desk import Desk
-from services.cases.follow import licence_id
 from services.cases.model import Case, Made, Opened
 from services.cases.move_case import pending
 from services.catalog import draft
 from services.catalog.model import Matter
 from services.forms import model as forms
+from services.licences.issue_licence import id_of as licence_of_case
 
 
 class Words(msgspec.Struct, frozen=True):
@@ -157,7 +157,7 @@ def case_view(desk: Desk, found: Opened, letters: Sequence[Record], *, staff: bo
         steps=step_views(desk, found),
         letters=[_letter(desk, row) for row in letters],
         reasons=reason_views(matter, held, staff=staff),
-        licence=licence_id(case.id) if case.state == "approved" and matter.certificate else None,
+        licence=licence_of_case(case.id) if case.state == "approved" and matter.certificate else None,
         promise=promise_view(desk, case),
         acts=acts_of(found, staff=staff),
         created_at=clock.rfc3339(case.created_at),

@@ -40,6 +40,8 @@ BODIES: dict[str, tuple[dict[str, Any], list[tuple[dict[str, Any], str]]]] = {
         ],
     ),
     "POST /api/v1/me/plates/{id}/pay": ({"rail": "wallet"}, [({"rail": "shells"}, "/rail")]),
+    "POST /api/v1/services/licences/{id}/revocation": ({"reason": "misused"}, [({"reason": "plate_passed"}, "/reason")]),
+    "POST /api/v1/services/verify": ({"token": "rubbish"}, [({"token": 7}, "/token")]),
     "POST /api/v1/me/bills/{bill}/pay": ({"rail": "wallet"}, [({"rail": "shells"}, "/rail")]),
     "POST /api/v1/me/wallet/topups": (
         {"amount": 100, "currency": "CNY"},
@@ -476,10 +478,11 @@ async def test_key_that_cannot_be_kept_is_refused(running_city: Town, key: str) 
 def test_every_creating_route_takes_a_key_or_needs_none(running_city: Town) -> None:
     """Codes, log-ins, proofs and barriers are acts of the moment; a callback carries the provider's own number."""
     free = {"/api/v1/auth/codes", "/api/v1/auth/sessions", "/api/v1/me/level", "/api/v1/me/plates/{id}/proof"}
-    free |= {"/api/v1/operator/devices/{device}/commands"}
     free |= {
         f"/api/v1/services/cases/{{id}}/{act}" for act in ("submit", "withdraw", "supplement", "review", "decision")
     }  # A state has one way on.
+    free |= {"/api/v1/operator/devices/{device}/commands", "/api/v1/services/verify"}
+    free |= {"/api/v1/services/licences/{id}/presentation", "/api/v1/services/licences/{id}/revocation"}
     posts = {route.path for route in running_city.routes if route.method == "POST" and not route.idempotent and not route.raw_body}
 
     assert posts <= free

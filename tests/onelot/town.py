@@ -18,7 +18,9 @@ import structlog
 
 from citymap.import_sites import import_sites
 from citymap.model import Bounds
+from foundation.events import Names
 from foundation.http import Route, Who
+from foundation.postgres import Transaction
 from gateway_mqtt.add_device import add_device
 from onelot import data_directory, own_pages
 from onelot.cli import up
@@ -27,6 +29,7 @@ from onelot.embedded import free_port
 from onelot.outside import Outside, simulated
 from parking.tariffs.publish_tariff import publish_tariff
 from services.identity.grant_role import grant_role
+from services.licences.issue_licence import issue
 from simulators import one_car, population
 from simulators.one_car import Camera, Driver
 from tests import bed
@@ -149,6 +152,7 @@ PATHS = {
     "/api/v1/me/plates/": ("{id}", "plate"),
     "/api/v1/me/bills/": ("{bill}", "bill"),
     "/api/v1/me/wallet/topups/": ("{topup}", "topup"),
+    "/api/v1/services/licences/": ("{id}", "licence"),
     "/api/v1/operator/devices/": ("{device}", "gate"),
     "/api/v1/services/cases/": ("{id}", "case"),
     "/api/v1/services/matters/": ("{code}", "matter"),
@@ -284,6 +288,7 @@ async def named(town: Town) -> None:
     topup = await anna.must("POST", "/api/v1/me/wallet/topups", {"amount": 100, "currency": "CNY"}, key=str(uuid.uuid4()))
     town.ids["topup"] = topup["id"]
     await applied(town)
+    town.ids["licence"] = str(await licensed(town, uuid.UUID((await anna.must("GET", "/api/v1/me"))["id"])))
     town.ids["log-in"] = next(one["id"] for one in (await anna.must("GET", "/api/v1/auth/sessions"))["items"] if one["current"])
     await town.owner("UPDATE parking.bill SET issued_at = $1", SAME_INSTANT)
     await town.owner("UPDATE parking.session SET entered_at = $1 WHERE state = 'closed'", SAME_INSTANT)
@@ -295,6 +300,21 @@ async def applied(town: Town) -> None:
     await anna.must("POST", "/api/v1/me/level", {"to": "L2", "way": "registry", "name": bearer.name, "id_no": bearer.id_no})
     case = await anna.must("POST", "/api/v1/services/cases", {"matter": "resident_parking"})
     town.ids |= {"case": case["id"], "matter": "resident_parking"}
+
+
+async def licensed(town: Town, person: uuid.UUID) -> uuid.UUID:
+    """What a case of hers would have ended in, with the police."""
+    city = town.run.city
+    now = city.clock.city()
+
+    async def work(tx: Transaction) -> uuid.UUID:
+        issued = await issue(
+            tx, city.keys, case=uuid.uuid4(), person=person, class_code="residence_permit", names=Names("居住证", "Residence permit"),
+            valid_from=now, valid_to=now + timedelta(days=365), claims={"name": "李安娜"}, agency="police", now=now,
+        )  # fmt: skip
+        return issued.licence
+
+    return await city.database.run(work)
 
 
 @pytest.fixture(scope="session")

@@ -28,10 +28,14 @@ from services.identity.providers.police import HttpPoliceRegister
 from services.identity.providers.sms import HttpSms
 from services.identity.providers.vehicle_registry import HttpVehicleRegistry
 from services.identity.send_messages import Sender
+from services.licences import http as licences_http
+from services.licences.keyring import Keyring
+from services.licences.verify_licence import Throttle
 from simulators import departments, phones, population
 
 ROOMY = Limits(address=(Limit(1000, 600),), wrong=(Limit(1000, 600),))  # Tests all come from one address.
 KEY = "test-key"
+ISSUER = "https://city.example"
 
 
 @pytest.fixture
@@ -143,11 +147,15 @@ class House:
     limits: Limits = ROOMY
     presences: dict[str, Any] = field(default_factory=dict)
     exchange: bool = False
+    keyring: Keyring | None = None
+    throttle: Throttle | None = None
     dues: Owed = field(default_factory=Owed)
     urls: list[str] = field(default_factory=list)  # All that were asked for at the door.
 
     def routes(self) -> list[http.Route]:
         more = exchange_http.routes(self.database, catalogue.official()) if self.exchange else []
+        if self.keyring is not None:
+            more += licences_http.routes(self.database, self.keys, self.clock, self.keyring, ISSUER, throttle=self.throttle)
         return more + routes(
             self.database,
             self.keys,
