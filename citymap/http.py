@@ -86,7 +86,7 @@ def routes(follower: BoardFollower, clock: Clock, pricing: Pricing, labels: Labe
     async def get_sites(call: Call) -> Page[SiteView]:
         now, query = board(), call.query
         chosen = range(len(now.places.sites)) if query.bbox is None else _in_box(now, query.bbox)
-        some, cursor = _page([now.places.sites[site].id for site in chosen], query)
+        some, cursor = page_after([now.places.sites[site].id for site in chosen], query)
         return Page([views.site_view(now, chosen[place], labels, query.crs) for place in some], cursor)
 
     async def get_site(call: Call) -> SiteView:
@@ -96,7 +96,7 @@ def routes(follower: BoardFollower, clock: Clock, pricing: Pricing, labels: Labe
     async def get_spots(call: Call) -> Page[SpotView]:
         now = board()
         spots = now.places.spots_of(_site(now, call))
-        some, cursor = _page(now.places.spot_ids[spots], call.query)
+        some, cursor = page_after(now.places.spot_ids[spots], call.query)
         return Page([views.spot_view(now, spots.start + place, call.query.crs) for place in some], cursor)
 
     async def get_near(call: Call) -> Page[NearItem]:
@@ -119,7 +119,7 @@ def routes(follower: BoardFollower, clock: Clock, pricing: Pricing, labels: Labe
     async def get_operator_sites(call: Call) -> Page[OperatorSiteView]:
         now, all_of_it, operators = board(), call.me.has("admin"), call.me.scopes("operator")
         mine = [number for number, site in enumerate(now.places.sites) if all_of_it or site.operator in operators]
-        some, cursor = _page([now.places.sites[site].id for site in mine], call.query)
+        some, cursor = page_after([now.places.sites[site].id for site in mine], call.query)
         return Page([views.operator_site_view(now, mine[place], labels, call.query.crs) for place in some], cursor)
 
     sites = "/api/v1/sites"
@@ -137,7 +137,7 @@ def routes(follower: BoardFollower, clock: Clock, pricing: Pricing, labels: Labe
     ]
 
 
-def _page(ids: Sequence[str], query: Paged) -> tuple[range, str | None]:
+def page_after(ids: Sequence[str], query: Paged) -> tuple[range, str | None]:
     """Places in a list that is in order of id, after the cursor; ids never repeat, so no page does."""
     place = place_of(query.cursor, Text)
     first = bisect_right(ids, place[0]) if place is not None else 0

@@ -153,3 +153,23 @@ SELECT id, at, change, vehicle FROM citymap.passage WHERE site = $1;
 
 -- name: drop_passages_until
 DELETE FROM citymap.passage WHERE site = $1 AND at <= $2;
+
+-- name: save_moments -- who comes second with the same five minutes says nothing new
+INSERT INTO citymap.moment (site, at, free, occupied, capacity)
+SELECT s.number, $1, n.free, n.occupied, n.capacity
+  FROM unnest($2::text[], $3::int[], $4::int[], $5::int[]) AS n(site, free, occupied, capacity) JOIN citymap.site s ON s.id = n.site
+ ORDER BY s.number
+ON CONFLICT DO NOTHING;
+
+-- name: fetch_moments -- of some sites, in [from, to)
+SELECT s.id AS site, array_agg(m.at ORDER BY m.at) AS at, array_agg(m.free ORDER BY m.at) AS free
+  FROM citymap.moment m JOIN citymap.site s ON s.number = m.site
+ WHERE s.id = ANY ($1::text[]) AND m.at >= $2 AND m.at < $3 GROUP BY s.id;
+
+-- name: fetch_heat -- by zone and hour in [from, to): places free and places there, summed over sites and moments
+SELECT s.zone, date_trunc('hour', m.at) AS hour, sum(m.free) AS free, sum(m.capacity) AS capacity
+  FROM citymap.moment m JOIN citymap.site s ON s.number = m.site
+ WHERE m.at >= $1 AND m.at < $2 GROUP BY s.zone, hour ORDER BY s.zone, hour;
+
+-- name: forget_moments -- so many at once
+DELETE FROM citymap.moment WHERE (site, at) IN (SELECT site, at FROM citymap.moment WHERE at < $1 LIMIT $2);

@@ -27,6 +27,17 @@ CREATE TABLE citymap.listing (
     confirmed_at timestamp with time zone NOT NULL
 );
 
+CREATE TABLE citymap.moment (
+    site integer NOT NULL,
+    at timestamp with time zone NOT NULL,
+    free integer NOT NULL,
+    occupied integer NOT NULL,
+    capacity integer NOT NULL,
+    CONSTRAINT moment_check CHECK ((capacity >= (free + occupied))),
+    CONSTRAINT moment_free_check CHECK ((free >= 0)),
+    CONSTRAINT moment_occupied_check CHECK ((occupied >= 0))
+);
+
 CREATE TABLE citymap.passage (
     site text NOT NULL,
     id bytea NOT NULL,
@@ -106,6 +117,9 @@ ALTER TABLE ONLY citymap.device
 ALTER TABLE ONLY citymap.listing
     ADD CONSTRAINT listing_pkey PRIMARY KEY (source, site);
 
+ALTER TABLE ONLY citymap.moment
+    ADD CONSTRAINT moment_pkey PRIMARY KEY (site, at);
+
 ALTER TABLE ONLY citymap.passage
     ADD CONSTRAINT passage_pkey PRIMARY KEY (site, id);
 
@@ -121,9 +135,14 @@ ALTER TABLE ONLY citymap.source
 ALTER TABLE ONLY citymap.spot
     ADD CONSTRAINT spot_pkey PRIMARY KEY (id);
 
+CREATE INDEX moment_at ON citymap.moment USING btree (at);
+
 CREATE INDEX passage_at ON citymap.passage USING btree (at);
 
 CREATE UNIQUE INDEX spot_site ON citymap.spot USING btree (site, id);
+
+ALTER TABLE ONLY citymap.moment
+    ADD CONSTRAINT moment_site_fkey FOREIGN KEY (site) REFERENCES citymap.site(number);
 
 ALTER TABLE ONLY citymap.spot
     ADD CONSTRAINT spot_last_device_fkey FOREIGN KEY (last_device) REFERENCES citymap.device(number);

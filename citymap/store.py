@@ -40,6 +40,15 @@ class SpotWord(msgspec.Struct, frozen=True):
     id: bytes
 
 
+class Moment(msgspec.Struct, frozen=True):
+    """How full a site was at some moment."""
+
+    site: str
+    free: int
+    occupied: int
+    capacity: int
+
+
 @dataclass(frozen=True, slots=True)
 class Rows:
     """All spots as columns, beside their places. `device` are numbers of the database, 0 for nobody."""
@@ -296,3 +305,23 @@ def renumbered(held: npt.NDArray[np.int32], numbers: Mapping[int, int]) -> npt.N
     table[list(numbers)] = list(numbers.values())
     renumbered: npt.NDArray[np.int32] = table[held]
     return renumbered
+
+
+# History
+
+
+async def save_moments(tx: Transaction, at: datetime, moments: Sequence[Moment]) -> None:
+    columns = [[getattr(moment, name) for moment in moments] for name in Moment.__struct_fields__]
+    await tx.execute(queries.save_moments, at, *columns)
+
+
+async def fetch_moments(database: Database, sites: Sequence[str], first: datetime, end: datetime) -> list[Record]:
+    return await database.fetch(queries.fetch_moments, list(sites), first, end)
+
+
+async def fetch_heat(database: Database, first: datetime, end: datetime) -> list[Record]:
+    return await database.fetch(queries.fetch_heat, first, end)
+
+
+async def forget_moments(tx: Transaction, before: datetime, limit: int) -> int:
+    return int((await tx.execute(queries.forget_moments, before, limit)).rpartition(" ")[2])

@@ -4,6 +4,8 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime
 
+STEERING_AGENCY = "transport"
+
 
 @dataclass(frozen=True, slots=True)
 class Role:
@@ -27,3 +29,7 @@ class Caller:
 
     def has(self, role: str) -> bool:
         return any(held.role == role for held in self.roles)
+
+    def steers(self) -> bool:
+        """Whether the whole city's parking is this person's business: its admin, and staff of the agency that steers it."""
+        return self.has("admin") or STEERING_AGENCY in self.scopes("staff")

@@ -40,6 +40,7 @@ class Who(enum.StrEnum):
     PERSON = "person"
     OPERATOR = "operator"
     STAFF = "staff"
+    CITY = "city"  # Who steers the whole city: its admin, and staff of one agency.
     ADMIN = "admin"
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Protocol
 
 import msgspec
 
-from foundation.clock import rfc3339
+from foundation.clock import Clock, rfc3339
 from foundation.errors import Away, Conflict, NotFound, TooMany, invalid
 from foundation.http import Call, Instant, Page, Paged, Position, Route, Text, Who, page_of, place_of
 from foundation.postgres import Database, Record
@@ -28,6 +28,13 @@ class DeviceView(msgspec.Struct, frozen=True):
     refused: int
     seq_gaps: int
     no_clock: int
+
+
+class DevicesQuery(Paged, kw_only=True):
+    """`troubled` leaves those that are away, have a wrong clock or read too few plates."""
+
+    site: Text | None = None
+    troubled: bool = False
 
 
 class RefusedView(msgspec.Struct, frozen=True):
@@ -89,10 +96,11 @@ def refused_view(row: Record) -> RefusedView:
     )
 
 
-def routes(database: Database, commands: Commands | None) -> list[Route]:
+def routes(database: Database, commands: Commands | None, clock: Clock) -> list[Route]:
     async def list_devices(call: Call) -> Page[DeviceView]:
         place = place_of(call.query.cursor, Text)
-        rows = await store.list_devices(database, operators_of(call), place[0] if place else None, call.query.limit + 1)
+        wanted = {"site": call.query.site, "troubled": call.query.troubled, "now": clock.city()}
+        rows = await store.list_devices(database, operators_of(call), place[0] if place else None, call.query.limit + 1, **wanted)
         return page_of([device_view(row) for row in rows], call.query.limit, lambda view: (view.device,))
 
     async def list_refused(call: Call) -> Page[RefusedView]:
@@ -113,7 +121,10 @@ def routes(database: Database, commands: Commands | None) -> list[Route]:
         return await _sent(commands, device, call.body)
 
     return [
-        Route("GET", "/api/v1/operator/devices", list_devices, "Devices of one's own sites", Who.OPERATOR, Paged, answer=Page[DeviceView]),
+        Route(
+            "GET", "/api/v1/operator/devices", list_devices, "Devices of one's own sites",
+            Who.OPERATOR, DevicesQuery, answer=Page[DeviceView],
+        ),
         Route("GET", "/api/v1/operator/refused", list_refused, "Refused, newest first", Who.OPERATOR, Paged, answer=Page[RefusedView]),
         Route(
             "POST", "/api/v1/operator/devices/{device}/commands", command_device, "Open a barrier",

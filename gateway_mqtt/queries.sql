@@ -55,6 +55,14 @@ ON CONFLICT (username, address) DO UPDATE SET reason = $3, last_at = $4, tries =
 -- name: list_unknown
 SELECT username, address, reason, first_at, last_at, tries FROM gateway.unknown_device ORDER BY last_at DESC LIMIT $1;
 
+-- name: list_unknown_of -- newest first; an operator sees those that carry the name of one of its sites or devices
+SELECT u.username, u.address, u.reason, u.first_at, u.last_at, u.tries FROM gateway.unknown_device u
+ WHERE ($1::text[] IS NULL
+        OR EXISTS (SELECT FROM gateway.site s WHERE s.operator = ANY ($1) AND (u.username = s.id OR starts_with(u.username, s.id || '-')))
+        OR EXISTS (SELECT FROM gateway.device d JOIN gateway.site s ON s.id = d.site WHERE d.id = u.username AND s.operator = ANY ($1)))
+   AND ($2::timestamptz IS NULL OR (u.last_at, u.username, u.address) < ($2, $3::text, $4::text))
+ ORDER BY u.last_at DESC, u.username DESC, u.address DESC LIMIT $5;
+
 -- name: forget_unknown
 DELETE FROM gateway.unknown_device WHERE username = $1;
 
@@ -103,7 +111,23 @@ SELECT d.id, d.site, d.kind, d.lanes, o.device IS NOT NULL AS connected, h.heard
   FROM gateway.device d JOIN gateway.site s ON s.id = d.site LEFT JOIN gateway.device_health h ON h.device = d.id
        LEFT JOIN gateway.online o ON o.device = d.id
  WHERE d.removed_at IS NULL AND ($1::text[] IS NULL OR s.operator = ANY ($1)) AND ($2::text IS NULL OR d.id > $2)
+   AND ($4::text IS NULL OR d.site = $4)
+   AND (NOT $5 OR o.device IS NULL OR h.heard_at < $6::timestamptz - interval '10 minutes' OR abs(h.offset_s) > 120 OR h.offset_s IS NULL
+        OR h.plates_read < 0.95 * h.plates_due)
  ORDER BY d.id LIMIT $3;
+
+-- name: operator_of_site
+SELECT operator FROM gateway.site WHERE id = $1;
+
+-- name: sum_devices_by_operator -- at $1, which is city time
+SELECT s.operator, count(*) AS devices,
+       count(*) FILTER (WHERE o.device IS NOT NULL AND h.heard_at > $1::timestamptz - interval '10 minutes') AS online,
+       count(*) FILTER (WHERE h.heard_at > $1::timestamptz - interval '1 minute') AS heard,
+       count(*) FILTER (WHERE abs(h.offset_s) <= 120) AS clocks,
+       coalesce(sum(h.plates_read), 0)::bigint AS plates_read, coalesce(sum(h.plates_due), 0)::bigint AS plates_due
+  FROM gateway.device d JOIN gateway.site s ON s.id = d.site LEFT JOIN gateway.device_health h ON h.device = d.id
+       LEFT JOIN gateway.online o ON o.device = d.id
+ WHERE d.removed_at IS NULL GROUP BY s.operator ORDER BY s.operator;
 
 -- name: operator_of_device
 SELECT s.operator, d.lanes FROM gateway.device d JOIN gateway.site s ON s.id = d.site WHERE d.id = $1 AND d.removed_at IS NULL;

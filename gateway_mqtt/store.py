@@ -98,8 +98,10 @@ async def trim_unknown(tx: Transaction) -> None:
     await tx.execute(queries.trim_unknown)
 
 
-async def list_devices(database: Database, operators: Sequence[str] | None, after: str | None, limit: int) -> list[Record]:
-    return await database.fetch(queries.list_devices, operators, after, limit)
+async def list_devices(
+    database: Database, operators: Sequence[str] | None, after: str | None, limit: int, *, site: str | None, troubled: bool, now: datetime
+) -> list[Record]:
+    return await database.fetch(queries.list_devices, operators, after, limit, site, troubled, now)
 
 
 async def save_health(tx: Transaction, rows: Sequence[Sequence[Any]]) -> None:

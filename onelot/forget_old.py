@@ -7,10 +7,12 @@ from datetime import timedelta
 import structlog
 from prometheus_client import Counter
 
+from citymap import history
 from foundation import postgres
 from foundation.clock import Clock
 from foundation.postgres import Database
 from gateway_mqtt import store as gateway
+from parking.pulse import follow as pulse
 from parking.sessions import follow as sessions
 from services.exchange import forget_old as exchange
 from services.identity import forget_old as identity
@@ -30,6 +32,10 @@ async def forget_old(database: Database, clock: Clock) -> None:
         await gateway.trim_unknown(tx)
     while forgotten := await sessions.forget_once(database, clock):
         FORGOTTEN.labels("observations").inc(forgotten)
+    while forgotten := await history.forget_once(database, city):
+        FORGOTTEN.labels("moments").inc(forgotten)
+    while forgotten := await pulse.forget_once(database, city):
+        FORGOTTEN.labels("pulses").inc(forgotten)
     await identity.forget_old(database, clock.wall())
     await show_licence.forget_old(database, clock.wall())
     await exchange.forget_old(database, city)

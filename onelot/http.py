@@ -91,6 +91,8 @@ async def _caller(request: web.Request, route: Route, known: Known, secure: bool
 def _may(caller: Caller, who: Who) -> bool:
     if who in (Who.ANYBODY, Who.PERSON):
         return True
+    if who is Who.CITY:
+        return caller.steers()
     return caller.has("admin") or (who is not Who.ADMIN and caller.has(str(who)))
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from functools import partial
 
+from citymap.history import keep_moments
 from foundation import journal
 from foundation.tasks import Supervisor
 from onelot.forget_old import keep_forgetting
@@ -62,6 +63,7 @@ def _web(city: City) -> list[tuple[str, Loop, float]]:
     return [
         ("citymap.board", city.board.run, 10.0),
         ("citymap.fanout", city.fanout.run, 10.0),
+        ("citymap.history", partial(keep_moments, city.board, city.database, city.clock), 15.0),
         ("parking.prices", city.book.follow, 10.0),
         ("services.shelf", city.office.shelf.follow, 10.0),
         ("identity.revocations", city.known.follow, 10.0),

@@ -15,6 +15,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from citymap import http as citymap_http
+from citymap import pulse as citymap_pulse
 from citymap.fanout import Fanout
 from citymap.follow import BoardFollower, SpotsFollower
 from citymap.model import Name
@@ -27,6 +28,7 @@ from foundation.http import Route
 from foundation.journal import Follower
 from foundation.postgres import Database, Transaction
 from foundation.sql import load
+from gateway_mqtt import adopt_http
 from gateway_mqtt import http as gateway_http
 from gateway_mqtt.ingest import Ingest
 from gateway_mqtt.listener import Listener
@@ -44,6 +46,8 @@ from parking.payments import http as payments_http
 from parking.payments.providers.sim_bank import NAME as BANK_NAME
 from parking.payments.providers.sim_bank import Settings as BankSettings
 from parking.payments.providers.sim_bank import SimBank
+from parking.pulse import http as pulse_http
+from parking.pulse.follow import PulseFollower
 from parking.sessions import http as sessions_http
 from parking.sessions.follow import HoldersFollower, PermitsFollower, StaysFollower
 from parking.sites.store import SitesFollower
@@ -198,6 +202,7 @@ def followers(keys: seal.Keys, clock: Clock) -> list[Follower]:
         DebtsFollower(clock),
         StepsFollower(desk),
         EffectsFollower(desk),
+        PulseFollower(),
     ]
 
 
@@ -235,8 +240,17 @@ def _routes(city: City, web: aiohttp.ClientSession, outside: Outside) -> list[Ro
         *sessions_http.routes(database, keys, city.book, clock),
         *bills_http.routes(database, keys, clock, functools.partial(_token_of_plate, database, keys)),
         *payments_http.routes(database, keys, clock, city.bank, _bill_of),
-        *gateway_http.routes(database, city.listener if "gateway" in city.parts else city.relay),
+        *gateway_http.routes(database, city.listener if "gateway" in city.parts else city.relay, clock),
+        *adopt_http.routes(database, clock, city.settings.city, functools.partial(_devices_address, city)),
+        *citymap_pulse.routes(city.board, database, clock),
+        *pulse_http.routes(database, clock),
     ]
+
+
+def _devices_address(city: City) -> adopt_http.Address:
+    """Where a new device is told to connect: this process, when it holds the devices' door, else where the city says it is."""
+    port = city.listener.port if "gateway" in city.parts else city.settings.mqtt_port
+    return adopt_http.Address(city.settings.mqtt_host, port)
 
 
 @dataclass(frozen=True, slots=True)

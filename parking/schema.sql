@@ -561,6 +561,22 @@ CREATE TABLE parking.permit (
     CONSTRAINT permit_check CHECK ((ends_at <= valid_to))
 );
 
+CREATE TABLE parking.pulse (
+    at timestamp with time zone NOT NULL,
+    operator text NOT NULL,
+    arrivals integer DEFAULT 0 NOT NULL,
+    departures integer DEFAULT 0 NOT NULL,
+    billed bigint DEFAULT 0 NOT NULL
+);
+
+CREATE TABLE parking.pulse_of (
+    session uuid NOT NULL,
+    operator text NOT NULL,
+    entered_at timestamp with time zone,
+    left_at timestamp with time zone,
+    billed bigint DEFAULT 0 NOT NULL
+);
+
 CREATE TABLE parking.session (
     id uuid NOT NULL,
     unit text NOT NULL,
@@ -702,6 +718,12 @@ ALTER TABLE ONLY parking.payment
 ALTER TABLE ONLY parking.permit
     ADD CONSTRAINT permit_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY parking.pulse_of
+    ADD CONSTRAINT pulse_of_pkey PRIMARY KEY (session);
+
+ALTER TABLE ONLY parking.pulse
+    ADD CONSTRAINT pulse_pkey PRIMARY KEY (at, operator);
+
 ALTER TABLE ONLY parking.session
     ADD CONSTRAINT session_pkey PRIMARY KEY (id);
 
@@ -758,6 +780,8 @@ CREATE INDEX payment_bill ON parking.payment USING btree (bill, at);
 CREATE INDEX payment_notify_number ON parking.payment_notify USING btree (number);
 
 CREATE INDEX permit_plate ON parking.permit USING btree (plate_token);
+
+CREATE INDEX pulse_of_left ON parking.pulse_of USING btree (COALESCE(left_at, entered_at));
 
 CREATE INDEX session_inside ON parking.session USING btree (site, COALESCE(seen_left_at, 'infinity'::timestamp with time zone)) WHERE ((spot = ''::text) AND (state <> 'void'::text));
 

@@ -14,10 +14,6 @@ ROOT = Path(__file__).resolve().parents[2]
 HOUSES = ("gateway_mqtt", "citymap", "parking", "services")
 SOURCES = {file: file.read_text() for house in HOUSES for file in (ROOT / house).rglob("*.py")}
 SHOWN = {  # Facts that nobody follows yet: where people see what they say.
-    "session_opened": "/api/v1/me/sessions",
-    "session_closed": "/api/v1/me/sessions",
-    "session_voided": "/api/v1/operator/sessions",
-    "bill_settled": "/api/v1/me/bills",
     "debt_paid": "/api/v1/me/wallet",
     "case_opened": "/api/v1/services/cases",
     "case_withdrawn": "/api/v1/services/cases",

@@ -40,8 +40,9 @@ STAFF = {  # Phone and right of those who see more than their own.
     "stranger": ("+8613900000002", "operator", "op-other"),
     "admin": ("+8613900000003", "admin", ""),
     "clerk": ("+8613900000004", "staff", "police"),
+    "planner": ("+8613900000005", "staff", "transport"),
 }
-NATURAL = {Who.ANYBODY: "", Who.PERSON: "anna", Who.OPERATOR: "operator", Who.STAFF: "clerk", Who.ADMIN: "admin"}
+NATURAL = {Who.ANYBODY: "", Who.PERSON: "anna", Who.OPERATOR: "operator", Who.STAFF: "clerk", Who.CITY: "planner", Who.ADMIN: "admin"}
 STAYS, SAME_INSTANT = 25, datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
 TARIFF = """
 code: lot-day
