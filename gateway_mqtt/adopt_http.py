@@ -1,6 +1,6 @@
 """Who knocked and was not let in, taken in with one click; and how each operator's devices keep what was promised."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -80,7 +80,11 @@ def routes(database: Database, clock: Clock, city: str, address: Callable[[], Ad
 
     async def get_levels(call: Call) -> ServiceLevels:
         now = clock.city()
-        return ServiceLevels(rfc3339(now), await _levels(database, now))
+        return ServiceLevels(rfc3339(now), await _levels(database, now, None))
+
+    async def get_own_levels(call: Call) -> ServiceLevels:
+        now = clock.city()
+        return ServiceLevels(rfc3339(now), await _levels(database, now, operators_of(call)))
 
     return [
         Route(
@@ -91,6 +95,7 @@ def routes(database: Database, clock: Clock, city: str, address: Callable[[], Ad
             *("POST", "/api/v1/operator/devices", adopt, "Take a device in, or give it a new password"),
             who=Who.OPERATOR, body=Adoption, answer=DeviceCard, status=201,
         ),
+        Route("GET", "/api/v1/operator/levels", get_own_levels, "How one's own devices keep it", who=Who.OPERATOR, answer=ServiceLevels),
         Route("GET", "/api/v1/city/devices", get_levels, "How devices keep what was promised", who=Who.CITY, answer=ServiceLevels),
     ]  # fmt: skip
 
@@ -115,8 +120,8 @@ def _unknown(row: Record) -> UnknownView:
     return UnknownView(row["username"], row["address"], row["reason"], rfc3339(row["first_at"]), rfc3339(row["last_at"]), row["tries"])
 
 
-async def _levels(database: Database, now: datetime) -> list[ServiceLevel]:
-    rows = await database.fetch(store.queries.sum_devices_by_operator, now)
+async def _levels(database: Database, now: datetime, operators: Sequence[str] | None) -> list[ServiceLevel]:
+    rows = await database.fetch(store.queries.sum_devices_by_operator, now, operators)
     return [
         ServiceLevel(
             **{name: row[name] for name in ("operator", "devices", "online", "heard", "clocks")},

@@ -127,7 +127,7 @@ SELECT s.operator, count(*) AS devices,
        coalesce(sum(h.plates_read), 0)::bigint AS plates_read, coalesce(sum(h.plates_due), 0)::bigint AS plates_due
   FROM gateway.device d JOIN gateway.site s ON s.id = d.site LEFT JOIN gateway.device_health h ON h.device = d.id
        LEFT JOIN gateway.online o ON o.device = d.id
- WHERE d.removed_at IS NULL GROUP BY s.operator ORDER BY s.operator;
+ WHERE d.removed_at IS NULL AND ($2::text[] IS NULL OR s.operator = ANY ($2)) GROUP BY s.operator ORDER BY s.operator;
 
 -- name: operator_of_device
 SELECT s.operator, d.lanes FROM gateway.device d JOIN gateway.site s ON s.id = d.site WHERE d.id = $1 AND d.removed_at IS NULL;

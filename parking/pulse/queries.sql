@@ -18,11 +18,11 @@ SELECT id, operator FROM parking.site WHERE id = ANY ($1::text[]);
 
 -- name: fetch_pulses -- summed over operators, in [from, to)
 SELECT at, sum(arrivals)::int AS arrivals, sum(departures)::int AS departures, sum(billed)::bigint AS billed
-  FROM parking.pulse WHERE at >= $1 AND at < $2 GROUP BY at ORDER BY at;
+  FROM parking.pulse WHERE at >= $1 AND at < $2 AND ($3::text[] IS NULL OR operator = ANY ($3)) GROUP BY at ORDER BY at;
 
 -- name: fetch_operators -- each operator's sums in [from, to), and the spots of its sites
 SELECT s.operator, s.capacity, coalesce(p.arrivals, 0)::int AS arrivals, coalesce(p.departures, 0)::int AS departures, coalesce(p.billed, 0)::bigint AS billed
-  FROM (SELECT operator, sum(capacity)::int AS capacity FROM parking.site GROUP BY operator) s
+  FROM (SELECT operator, sum(capacity)::int AS capacity FROM parking.site WHERE $3::text[] IS NULL OR operator = ANY ($3) GROUP BY operator) s
   LEFT JOIN (SELECT operator, sum(arrivals) AS arrivals, sum(departures) AS departures, sum(billed) AS billed
                FROM parking.pulse WHERE at >= $1 AND at < $2 GROUP BY operator) p USING (operator)
  ORDER BY s.operator;

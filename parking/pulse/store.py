@@ -1,6 +1,6 @@
 """What the pulse remembers, one function a query."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -32,12 +32,12 @@ async def add(tx: Transaction, beats: Mapping[Place, Beat]) -> None:
         await tx.execute(queries.add_pulses, *map(list, zip(*rows, strict=True)))
 
 
-async def fetch_pulses(database: Database, first: datetime, end: datetime) -> list[Record]:
-    return await database.fetch(queries.fetch_pulses, first, end)
+async def fetch_pulses(database: Database, first: datetime, end: datetime, operators: Sequence[str] | None = None) -> list[Record]:
+    return await database.fetch(queries.fetch_pulses, first, end, operators)
 
 
-async def fetch_operators(database: Database, first: datetime, end: datetime) -> list[Record]:
-    return await database.fetch(queries.fetch_operators, first, end)
+async def fetch_operators(database: Database, first: datetime, end: datetime, operators: Sequence[str] | None = None) -> list[Record]:
+    return await database.fetch(queries.fetch_operators, first, end, operators)
 
 
 async def forget(tx: Transaction, pulses_before: datetime, counted_before: datetime, limit: int) -> int:
