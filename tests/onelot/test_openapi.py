@@ -15,7 +15,16 @@ from tests.onelot.test_walk import BODIES, QUERIES, name_of
 from tests.onelot.town import NATURAL, Answer, Town
 from tests.shared import shared_path
 
-UNDOCUMENTED = {"/api/v1/live", "/metrics", "/openapi.json", "/asyncapi.json", "/docs", "/docs/style.css"}  # A socket, and documents.
+UNDOCUMENTED = {
+    "/api/v1/live",
+    "/metrics",
+    "/openapi.json",
+    "/asyncapi.json",
+    "/docs",
+    "/docs/style.css",
+    "/basemap/city.pmtiles",
+    "/basemap/places.json",
+}  # A socket, and documents.
 
 
 @pytest.fixture

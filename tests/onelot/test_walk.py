@@ -148,7 +148,9 @@ async def test_what_is_anothers_is_not_there(running_city: Town) -> None:
 async def test_lists_hold_nothing_of_others(running_city: Town) -> None:
     town, others = running_city, {Who.OPERATOR: "stranger", Who.STAFF: "clerk"}
     for route in town.routes:
-        if route.method == "GET" and not asks_for_something(route) and route.who is not Who.ANYBODY:
+        if (
+            route.method == "GET" and not asks_for_something(route) and route.who not in (Who.ANYBODY, Who.CITY)
+        ):  # All sites are the city's.
             query = QUERIES.get(name_of(route))
             theirs = await town.ask("GET", route.path, who=others.get(route.who, "ben"), query=query)
             assert theirs.status == 200, name_of(route)
@@ -283,6 +285,8 @@ async def test_rubbish_in_a_path_is_not_there(running_city: Town, rubbish: str) 
         body = BODIES[name_of(route)][0] if route.body else None
         answer = await running_city.ask(route.method, re.sub(r"{\w+}", rubbish, route.path), who=NATURAL[route.who], body=body)
 
+        if rubbish == "%2e%2e" and answer.kind == "text/html":
+            continue  # Two dots lead up, and what is up there may be the page.
         assert answer.status in (404, 405), (name_of(route), answer.status, answer.text)
         assert is_problem(answer)
 
@@ -486,6 +490,7 @@ def test_every_creating_route_takes_a_key_or_needs_none(running_city: Town) -> N
         f"/api/v1/services/cases/{{id}}/{act}" for act in ("submit", "withdraw", "supplement", "review", "decision")
     }  # A state has one way on.
     free |= {"/api/v1/operator/devices/{device}/commands", "/api/v1/services/verify"}
+    free |= {"/api/v1/operator/devices"}  # A secret is told once, and kept by nobody.
     free |= {"/api/v1/services/licences/{id}/presentation", "/api/v1/services/licences/{id}/revocation"}
     posts = {route.path for route in running_city.routes if route.method == "POST" and not route.idempotent and not route.raw_body}
 
