@@ -15,7 +15,7 @@ PLAIN = {"string": "string", "integer": "number", "number": "number", "boolean":
 def written() -> str:
     """All types of all answers and bodies. No handler is called, so nobody stands behind the routes."""
     city: Any = MagicMock()
-    routes = [*wiring._routes(city, MagicMock()), *own_pages.routes(MagicMock(), MagicMock(), MagicMock())]
+    routes = [*wiring._routes(city, MagicMock(), MagicMock()), *own_pages.routes(MagicMock(), MagicMock(), MagicMock())]
     schemas = openapi.document(routes, "")["components"]["schemas"]
     names = {name: _name(name) for name in schemas}
     types = [f"export {_declared(names[name], schema, names)}" for name, schema in sorted(schemas.items())]

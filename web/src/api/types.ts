@@ -1,5 +1,22 @@
 // Written by `python -m tests.web.api_types` from the doors' own types: never edited.
 
+export interface AccessView {
+  id: string;
+  at: string;
+  who: ServicesExchangeHttpNameView;
+  purpose: string;
+  case: string | null;
+  fields: string[];
+  names: FieldView[];
+}
+
+export interface Adoption {
+  site: string;
+  kind: 'camera' | 'counter' | 'gate';
+  name: string;
+  lanes: string[];
+}
+
 export interface Alive {
   status: string;
 }
@@ -34,6 +51,65 @@ export interface BillView {
   provisional: boolean;
 }
 
+export interface CaseRow {
+  id: string;
+  matter: string;
+  name: ServicesCasesViewsWords;
+  agency: string;
+  state: string;
+  applicant: string;
+  pledged: number;
+  promise: PromiseView;
+  created_at: string;
+  submitted_at: string | null;
+}
+
+export interface CaseView {
+  id: string;
+  matter: string;
+  version: string;
+  name: ServicesCasesViewsWords;
+  agency: string;
+  state: string;
+  form: Record<string, unknown>;
+  provenance: Record<string, OriginView>;
+  choices: Record<string, ChoiceView[]>;
+  pledged: string[];
+  checks: CheckView[];
+  missing: string[];
+  hidden: string[];
+  steps: ServicesCasesViewsStepView[];
+  letters: LetterView[];
+  reasons: ReasonView[];
+  licence: string | null;
+  promise: PromiseView;
+  acts: string[];
+  created_at: string;
+  submitted_at: string | null;
+  decided_at: string | null;
+}
+
+export interface CheckView {
+  pointer: string;
+  held: boolean;
+  source: string;
+  as_of: string | null;
+}
+
+export interface ChoiceView {
+  value: string;
+  label: string;
+}
+
+export interface CityView {
+  as_of: string;
+  total: Counts;
+  operators: OperatorCounts[];
+  districts: District[];
+  first_hour: string;
+  spikes: Spike[];
+}
+
 export interface ClassView {
   capacity: number;
   free: number;
@@ -59,6 +135,28 @@ export interface CommandAnswer {
   ok: boolean;
 }
 
+export interface Counts {
+  sites: number;
+  capacity: number;
+  free: number;
+  occupied: number;
+  unknown: number;
+  out_of_order: number;
+}
+
+export interface Decision {
+  decision: 'approve' | 'reject' | 'supplement';
+  reason: string;
+}
+
+export interface DeviceCard {
+  device: string;
+  password: string;
+  topic: string;
+  host: string;
+  port: number;
+}
+
 export interface DeviceView {
   device: string;
   site: string;
@@ -75,8 +173,24 @@ export interface DeviceView {
   no_clock: number;
 }
 
+export interface District {
+  district: string;
+  counts: Counts;
+  hours: (number | null)[];
+}
+
 export interface DuesPaid {
   paid: Money;
+}
+
+export interface ElementView {
+  key: string;
+  label: ServicesCatalogHttpWords;
+  value: unknown;
+}
+
+export interface Ended {
+  ended: number;
 }
 
 export interface Entry {
@@ -86,17 +200,61 @@ export interface Entry {
   bill: string | null;
 }
 
+export interface FetchedView {
+  pointer: string;
+  element: string;
+  source: string;
+  api: string;
+  purpose: string;
+  max_age_s: number;
+  locked: boolean;
+}
+
 export interface FieldError {
   pointer: string;
   code: string;
   detail: string;
 }
 
+export interface FieldView {
+  code: string;
+  name: ServicesExchangeHttpNameView;
+}
+
+export interface FormPatch {
+  form: Record<string, unknown>;
+}
+
+export interface KeySet {
+  keys: Record<string, unknown>[];
+}
+
+export interface LetterView {
+  id: string;
+  kind: string;
+  title: ServicesCasesViewsWords;
+  body: ServicesCasesViewsWords;
+  at: string;
+}
+
+export interface LicenceView {
+  id: string;
+  class: string;
+  name: ServicesLicencesHttpNameView;
+  issued_at: string;
+  valid_from: string;
+  valid_to: string;
+  state: 'expired' | 'not_yet_valid' | 'revoked' | 'valid';
+  claims: Record<string, unknown>;
+  revoked: WhyView | null;
+  revoked_at: string | null;
+}
+
 export interface LineView {
   kind: string;
   from: string;
   to: string;
-  what: Words;
+  what: ParkingTariffsRenderWords;
   amount: Money;
 }
 
@@ -124,6 +282,31 @@ export interface LoggedInView {
   expires_at: string;
   person: PersonView;
   token?: string;
+}
+
+export interface MatterRow {
+  code: string;
+  name: ServicesCatalogHttpWords;
+  agency: string;
+  level: string;
+  promise: Promise;
+  summary: ServicesCatalogHttpWords;
+}
+
+export interface MatterView {
+  code: string;
+  version: string;
+  name: ServicesCatalogHttpWords;
+  agency: string;
+  level: string;
+  promise: Promise;
+  summary: ServicesCatalogHttpWords;
+  elements: ElementView[];
+  form: Record<string, unknown>;
+  steps: ServicesCatalogHttpStepView[];
+  fee: unknown;
+  fetched: FetchedView[];
+  licence: ServicesCatalogHttpWords | null;
 }
 
 export interface Money {
@@ -159,10 +342,25 @@ export interface NearSite {
   freshness: 'late' | 'live' | 'silent' | 'static';
 }
 
+export interface NewCase {
+  matter: string;
+}
+
 export interface NewPlate {
   plate: string;
   colour: string | null;
   nickname: string | null;
+}
+
+export interface OperatorCounts {
+  sites: number;
+  capacity: number;
+  free: number;
+  occupied: number;
+  unknown: number;
+  out_of_order: number;
+  operator: string;
+  freshness: Record<string, number>;
 }
 
 export interface OperatorSessionView {
@@ -206,8 +404,33 @@ export interface OperatorSiteView {
   problems: string[];
 }
 
+export interface OperatorTurnover {
+  operator: string;
+  capacity: number;
+  arrivals: number;
+  departures: number;
+  billed: Money;
+  turnover: number | null;
+}
+
+export interface OriginView {
+  source: string;
+  as_of: string | null;
+  locked: boolean;
+}
+
+export interface PageAccessView {
+  items: AccessView[];
+  next_cursor: string | null;
+}
+
 export interface PageBillView {
   items: BillView[];
+  next_cursor: string | null;
+}
+
+export interface PageCaseRow {
+  items: CaseRow[];
   next_cursor: string | null;
 }
 
@@ -216,8 +439,18 @@ export interface PageDeviceView {
   next_cursor: string | null;
 }
 
+export interface PageLicenceView {
+  items: LicenceView[];
+  next_cursor: string | null;
+}
+
 export interface PageLogInView {
   items: LogInView[];
+  next_cursor: string | null;
+}
+
+export interface PageMatterRow {
+  items: MatterRow[];
   next_cursor: string | null;
 }
 
@@ -251,6 +484,11 @@ export interface PageSessionView {
   next_cursor: string | null;
 }
 
+export interface PageSiteHistory {
+  items: SiteHistory[];
+  next_cursor: string | null;
+}
+
 export interface PageSiteView {
   items: SiteView[];
   next_cursor: string | null;
@@ -258,6 +496,11 @@ export interface PageSiteView {
 
 export interface PageSpotView {
   items: SpotView[];
+  next_cursor: string | null;
+}
+
+export interface PageUnknownView {
+  items: UnknownView[];
   next_cursor: string | null;
 }
 
@@ -277,6 +520,9 @@ export interface PersonView {
   phone: string;
   level: string;
   roles: RoleView[];
+  level_at?: string;
+  name?: string;
+  id_no?: string;
 }
 
 export interface PlateView {
@@ -287,6 +533,12 @@ export interface PlateView {
   proved: boolean;
   auto_pay: boolean;
   due?: Money;
+}
+
+export interface PresentationView {
+  token: string;
+  qr: string;
+  expires_at: string;
 }
 
 export interface ProblemKind {
@@ -304,6 +556,18 @@ export interface ProblemView {
   errors: FieldError[];
 }
 
+export interface Promise {
+  working_days: number;
+  text: ServicesCatalogHttpWords;
+}
+
+export interface PromiseView {
+  due_at: string | null;
+  paused_at: string | null;
+  late: boolean;
+  working_days_left: number | null;
+}
+
 export interface Proof {
   way: 'vehicle_licence';
   vin_last6: string;
@@ -316,11 +580,27 @@ export interface QuoteView {
   provisional: boolean;
 }
 
+export interface RaiseLevel {
+  to: 'L2' | 'L3';
+  way: 'counter' | 'registry';
+  name?: string;
+  id_no?: string;
+  code?: string;
+}
+
 export interface Ready {
   ready: boolean;
   late: string[];
   stuck: Record<string, number>;
   facts_heard: number;
+}
+
+export interface ReasonView {
+  rule: string;
+  article: string;
+  verdict: string;
+  text: ServicesCasesViewsWords;
+  values: ValueView[];
 }
 
 export interface RefusedView {
@@ -334,9 +614,27 @@ export interface RefusedView {
   payload: string;
 }
 
+export interface RevocationBody {
+  reason: 'holder_asked' | 'issued_in_error' | 'misused' | 'moved_away';
+}
+
 export interface RoleView {
   role: string;
   scope: string;
+}
+
+export interface ServiceLevel {
+  operator: string;
+  devices: number;
+  online: number;
+  heard: number;
+  clocks: number;
+  plate_read_rate: number | null;
+}
+
+export interface ServiceLevels {
+  as_of: string;
+  items: ServiceLevel[];
 }
 
 export interface SessionView {
@@ -351,6 +649,13 @@ export interface SessionView {
   why: string[];
   fee: Money | null;
   bill: string | null;
+}
+
+export interface SiteHistory {
+  site: string;
+  first: string;
+  step_s: number;
+  free: (number | null)[];
 }
 
 export interface SiteView {
@@ -376,6 +681,15 @@ export interface SiteView {
   opening_hours: string;
   zone: string;
   crs?: 'bd09' | 'gcj02' | 'wgs84';
+}
+
+export interface Spike {
+  id: string;
+  lon: number;
+  lat: number;
+  capacity: number;
+  free: number;
+  freshness: string;
 }
 
 export interface SpotView {
@@ -406,15 +720,57 @@ export interface TopUpSaid {
   pay_url: string | null;
 }
 
+export interface TurnoverView {
+  as_of: string;
+  first: string;
+  step_s: number;
+  arrivals: number[];
+  departures: number[];
+  billed: number[];
+  arrivals_today: number;
+  departures_today: number;
+  billed_today: Money;
+  operators: OperatorTurnover[];
+}
+
+export interface UnknownView {
+  device: string;
+  address: string;
+  reason: string;
+  first_at: string;
+  last_at: string;
+  tries: number;
+}
+
+export interface ValueView {
+  element: string;
+  value: unknown;
+  source: string;
+  as_of: string | null;
+}
+
+export interface VerdictView {
+  valid: boolean;
+  class: string | null;
+  name: ServicesLicencesHttpNameView | null;
+  valid_to: string | null;
+  reason: string | null;
+  text: ServicesLicencesHttpNameView | null;
+}
+
+export interface VerifyBody {
+  token: string;
+}
+
 export interface Wallet {
   balance: Money;
   entries: Entry[];
   next_cursor: string | null;
 }
 
-export interface Words {
-  zh: string;
-  en: string;
+export interface WhyView {
+  code: string;
+  text: ServicesLicencesHttpNameView;
 }
 
 export interface ParkingBillsHttpTariffName {
@@ -427,6 +783,46 @@ export interface ParkingTariffsHttpTariffName {
   id: string;
   version: number;
   sha256: string;
+}
+
+export interface ParkingTariffsRenderWords {
+  zh: string;
+  en: string;
+}
+
+export interface ServicesCasesViewsStepView {
+  id: string;
+  name: ServicesCasesViewsWords;
+  state: string;
+  who: string;
+  at: string | null;
+  reason: string | null;
+}
+
+export interface ServicesCasesViewsWords {
+  zh: string;
+  en: string;
+}
+
+export interface ServicesCatalogHttpStepView {
+  id: string;
+  name: ServicesCatalogHttpWords;
+  who: string;
+}
+
+export interface ServicesCatalogHttpWords {
+  zh: string;
+  en: string;
+}
+
+export interface ServicesExchangeHttpNameView {
+  zh: string;
+  en: string;
+}
+
+export interface ServicesLicencesHttpNameView {
+  zh: string;
+  en: string;
 }
 
 export type Problem = ProblemView;
