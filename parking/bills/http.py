@@ -10,7 +10,7 @@ import msgspec
 from foundation import masks, seal
 from foundation.clock import Clock, rfc3339, whole_seconds
 from foundation.errors import NotFound
-from foundation.http import Call, Instant, Page, Paged, Reply, Route, Who, once, page_of, place_of
+from foundation.http import Call, Instant, Page, Paged, Reply, Route, Text, Who, once, page_of, place_of
 from foundation.money import Money, money
 from foundation.postgres import Database, Record, Transaction
 from parking.bills import pay_bill, store
@@ -21,6 +21,10 @@ State = Literal["open", "paid", "part_paid", "refunded", "void"]
 
 class BillsQuery(Paged, kw_only=True):
     state: State | None = None
+
+
+class OperatorBillsQuery(BillsQuery, kw_only=True):
+    site: Text | None = None
 
 
 class TariffName(msgspec.Struct, frozen=True):
@@ -152,7 +156,9 @@ def routes(database: Database, keys: seal.Keys, clock: Clock, plate_of: Unproved
         operators = None if call.me.has("admin") else sorted(call.me.scopes("operator"))
 
         async def work(tx: Transaction) -> Page[BillView]:
-            rows = await tx.fetch(store.queries.bills_of_operators, operators, call.query.state, at, last, call.query.limit + 1)
+            rows = await tx.fetch(
+                store.queries.bills_of_operators, operators, call.query.state, at, last, call.query.limit + 1, call.query.site
+            )
             page = page_of(rows, call.query.limit, lambda row: (row["issued_at"].isoformat(), row["id"]))
             return Page(await teller.views(tx, page.items, masked=True), page.next_cursor)
 
@@ -171,7 +177,7 @@ def routes(database: Database, keys: seal.Keys, clock: Clock, plate_of: Unproved
         ),
         Route(
             "GET", "/api/v1/operator/bills", list_operator_bills, "Bills of one's own sites, newest first",
-            Who.OPERATOR, BillsQuery, answer=Page[BillView],
+            Who.OPERATOR, OperatorBillsQuery, answer=Page[BillView],
         ),
     ]  # fmt: skip
 

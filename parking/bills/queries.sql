@@ -61,8 +61,9 @@ SELECT * FROM parking.bill WHERE id = $1 AND person = $2;
 SELECT * FROM parking.bill WHERE person = $1 AND ($2::text IS NULL OR state = $2)
    AND ($3::timestamptz IS NULL OR (issued_at, id) < ($3, $4::uuid)) ORDER BY issued_at DESC, id DESC LIMIT $5;
 
--- name: bills_of_operators -- newest first
+-- name: bills_of_operators -- newest first, of all their sites or of one
 SELECT * FROM parking.bill WHERE ($1::text[] IS NULL OR operator = ANY ($1)) AND ($2::text IS NULL OR state = $2)
+   AND ($6::text IS NULL OR site = $6)
    AND ($3::timestamptz IS NULL OR (issued_at, id) < ($3, $4::uuid)) ORDER BY issued_at DESC, id DESC LIMIT $5;
 
 -- name: payments_of_bills

@@ -147,9 +147,8 @@ def _untangled(sessions: Iterable[Session]) -> list[model.Presence]:
 
 def _with_person(one: Session, held: dict[bytes, list[store.Holder]]) -> Session:
     holder = store.holder_at(held.get(one.plate_token, ()), one.entered_at) if one.plate_token else None
-    return replace(
-        one, person=holder.person if holder else None, collect=holder is not None and holder.auto_pay and one.certainty == "sure"
-    )
+    certain = one.certainty == "sure" and not one.why & model.UNDEBITED
+    return replace(one, person=holder.person if holder else None, collect=holder is not None and holder.auto_pay and certain)
 
 
 async def _propose(tx: Transaction, folded: Sequence[Folded], keys: seal.Keys) -> list[Folded]:

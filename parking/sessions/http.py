@@ -9,7 +9,7 @@ import msgspec
 
 from foundation import masks, seal
 from foundation.clock import Clock, rfc3339, whole_seconds
-from foundation.http import Call, Instant, Page, Paged, Route, Who, page_of, place_of
+from foundation.http import Call, Instant, Page, Paged, Route, Text, Who, page_of, place_of
 from foundation.money import Money, money
 from foundation.postgres import Database, Record
 from parking.bills import apply_permits
@@ -27,6 +27,7 @@ class SessionsQuery(Paged, kw_only=True):
 class OperatorSessionsQuery(Paged, kw_only=True):
     state: Literal["open", "closed", "void"] | None = None
     certainty: Literal["sure", "doubtful"] | None = None
+    site: Text | None = None
 
 
 class SessionView(msgspec.Struct, frozen=True):
@@ -111,8 +112,9 @@ def routes(database: Database, keys: seal.Keys, book: Book, clock: Clock) -> lis
         at, last = place_in_time(call.query.cursor)
         operators = None if call.me.has("admin") else sorted(call.me.scopes("operator"))
         rows = await database.fetch(
-            store.queries.sessions_of_operators, operators, call.query.state, at, last, call.query.limit + 1, call.query.certainty
-        )
+            store.queries.sessions_of_operators, operators, call.query.state, at, last, call.query.limit + 1, call.query.certainty,
+            call.query.site,
+        )  # fmt: skip
         page = page_of(rows, call.query.limit, lambda row: (row["entered_at"].isoformat(), row["id"]))
         return Page(await teller.operator_views(page.items), page.next_cursor)
 

@@ -233,7 +233,8 @@ def untangle(presences: Sequence[Presence]) -> list[Presence]:
     """Decide the ends of one plate's stays by where else it was: a car is in one place. Each two are judged by themselves.
 
     A stay without an end ends at its last proof when the plate begins another one; two stays that are both proven
-    to overlap are two places at once (a clone or a misreading): both go on and neither is debited by itself.
+    to overlap are two places at once (a clone or a misreading): both go on and neither is debited by itself. Nor is the stay
+    that gave another one its end: that one's exit was missed, or its car still stands there and this is a clone of it.
     """
     ordered = sorted(presences, key=lambda one: one.order)
     return [_judged(one, ordered[:place], ordered[place + 1 :]) for place, one in enumerate(ordered)]
@@ -242,8 +243,15 @@ def untangle(presences: Sequence[Presence]) -> list[Presence]:
 def _judged(one: Presence, earlier: Sequence[Presence], later: Sequence[Presence]) -> Presence:
     twice = not all(_apart(other, one) for other in earlier) or not all(_apart(one, other) for other in later)
     inferred = one.seen_left_at is None and any(_apart(one, other) for other in later)
-    why = [code for code, holds in (("two_places", twice), ("exit_missing_elsewhere", inferred)) if holds]
+    follows = any(other.seen_left_at is None and _gives_end(other, one, earlier[place + 1 :]) for place, other in enumerate(earlier))
+    codes = (("two_places", twice), ("exit_missing_elsewhere", inferred), ("earlier_exit_unseen", follows))
+    why = [code for code, holds in codes if holds]
     return replace(one, left_at=one.proven_at if inferred else one.seen_left_at, why=frozenset(why), inferred=inferred)
+
+
+def _gives_end(held: Presence, one: Presence, between: Sequence[Presence]) -> bool:
+    """Whether it is this stay from which the end of the other is inferred."""
+    return _apart(held, one) and not any(_apart(held, other) for other in between)
 
 
 def _apart(earlier: Presence, later: Presence) -> bool:
@@ -254,6 +262,7 @@ def _apart(earlier: Presence, later: Presence) -> bool:
 
 
 DOUBTS = frozenset({"exit_missing", "entry_missing", "exit_missing_elsewhere", "two_places", "no_plate"})
+UNDEBITED = frozenset({"earlier_exit_unseen"})  # Sure in itself, but whose car it was is not: it is billed, and paid by hand.
 
 
 def certainty_of(why: frozenset[str]) -> Literal["sure", "doubtful"]:
@@ -286,7 +295,7 @@ class Session(msgspec.Struct, frozen=True):
     why: frozenset[str] = frozenset()
     gaps: tuple[tuple[datetime, datetime], ...] = ()
     person: UUID | None = None
-    collect: bool = False  # The holder lets us take it from the wallet, and nothing about the stay is doubtful.
+    collect: bool = False  # The holder lets us take it from the wallet, and nothing about the stay or its plate is doubtful.
     version: int = 1
     believed_at: datetime | None = None
     settles_at: datetime | None = None

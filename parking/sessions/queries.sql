@@ -112,9 +112,10 @@ SELECT s.*, b.id AS bill, b.total, p.zone FROM parking.session s LEFT JOIN parki
    AND ($3::timestamptz IS NULL OR (s.entered_at, s.id) < ($3, $4::uuid))
  ORDER BY s.entered_at DESC, s.id DESC LIMIT $5;
 
--- name: sessions_of_operators -- newest first
+-- name: sessions_of_operators -- newest first, of all their sites or of one
 SELECT s.*, b.id AS bill, b.total, p.zone FROM parking.session s JOIN parking.site p ON p.id = s.site LEFT JOIN parking.bill b ON b.session = s.id
  WHERE ($1::text[] IS NULL OR p.operator = ANY ($1)) AND ($2::text IS NULL OR s.state = $2) AND ($6::text IS NULL OR s.certainty = $6)
+   AND ($7::text IS NULL OR s.site = $7)
    AND ($3::timestamptz IS NULL OR (s.entered_at, s.id) < ($3, $4::uuid))
  ORDER BY s.entered_at DESC, s.id DESC LIMIT $5;
 

@@ -182,7 +182,7 @@ async def test_a_missed_exit_ends_where_the_plate_was_last_proven(city: City) ->
     await city.hear(city.passed(lot, minute(300), "in", A))
     await city.conclude()
 
-    assert await city.told() == ["0-50 closed 500=0+500 open exit_missing_elsewhere", "300-* open"]
+    assert await city.told() == ["0-50 closed 500=0+500 open exit_missing_elsewhere", "300-* open earlier_exit_unseen"]
 
 
 async def test_the_late_exit_of_a_stay_that_was_inferred_raises_the_bill_by_the_difference(city: City) -> None:
@@ -200,6 +200,24 @@ async def test_the_late_exit_of_a_stay_that_was_inferred_raises_the_bill_by_the_
     assert await city.told() == ["0-70 closed 800=300+500 part_paid", "300-* open"]
     await city.top_up(owner, 200)
     assert (await city.wallet(owner), (await city.bill_of(A))["state"]) == (0, "paid")
+
+
+async def test_a_stay_after_an_exit_that_nobody_saw_is_billed_and_not_debited(city: City) -> None:
+    """The other car still stands where it stood, and this one is its clone; or its exit was missed. Nobody can tell, so nobody takes."""
+    street, lot, owner = await city.site("s"), await city.site("g"), ids.new_id()
+    await city.prove(A, owner, minute(-100))
+    await city.top_up(owner, 5000)
+
+    await city.hear(
+        city.seen(street, "1", minute(0), "occupied", A), city.passed(lot, minute(30), "in", A), city.passed(lot, minute(90), "out", A)
+    )
+    await city.conclude()
+    assert await city.told() == ["0-0 closed 0=0+0 paid exit_missing_elsewhere", "30-90 closed 500=0+500 open earlier_exit_unseen"]
+    assert await city.wallet(owner) == 5000
+
+    await city.hear(city.passed(lot, minute(400), "in", A), city.passed(lot, minute(460), "out", A))
+    await city.conclude()
+    assert await city.wallet(owner) == 4500  # The next one has nothing to do with it.
 
 
 async def test_a_doubt_that_ends_lets_the_wallet_pay(city: City) -> None:

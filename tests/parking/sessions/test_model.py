@@ -129,11 +129,20 @@ def presence(number: int, site: str, entered: int, proven: int, left: int | None
 # Stays `site entered proven left`, then for each `left why`, in minutes.
 PLACES = [
     ("one after the other", "a 0 0 60, b 60 60 90", "60, 90"),
-    ("a missed exit is inferred from the next entry", "a 0 30 *, b 60 60 90", "30 exit_missing_elsewhere, 90"),
+    ("a missed exit is inferred from the next entry", "a 0 30 *, b 60 60 90", "30 exit_missing_elsewhere, 90 earlier_exit_unseen"),
     ("nobody travels in no time", "a 0 30 *, b 34 34 90", "* two_places, 90 two_places"),
-    ("but from spot to spot of one site", "a 0 30 *, a 31 31 90", "30 exit_missing_elsewhere, 90"),
+    ("but from spot to spot of one site", "a 0 30 *, a 31 31 90", "30 exit_missing_elsewhere, 90 earlier_exit_unseen"),
+    (
+        "the stay after the next is nobody's question any more",
+        "a 0 30 *, b 60 60 90, a 99 99 120",
+        "30 exit_missing_elsewhere, 90 earlier_exit_unseen, 120",
+    ),
     ("a clone", "a 0 0 60, b 30 30 90", "60 two_places, 90 two_places"),
-    ("a clone that stays, and a next day", "a 0 0 60, b 30 30 *, a 900 900 *", "60 two_places, 30 exit_missing_elsewhere two_places, *"),
+    (
+        "a clone that stays, and a next day",
+        "a 0 0 60, b 30 30 *, a 900 900 *",
+        "60 two_places, 30 exit_missing_elsewhere two_places, * earlier_exit_unseen",
+    ),
     ("out of one as into the next", "a 0 0 60, b 60 60 *", "60, *"),
 ]
 
