@@ -35,10 +35,10 @@ async def add_device(
     """Add a device to a site, or give a known one a new secret. Raises NotFound and Invalid."""
     if kind not in KINDS:
         raise invalid("/kind", "kind", f"a device is one of {', '.join(KINDS)}")
-    if name is not None and (not name or len(name) > 64 or any(sign in "/+#" or ord(sign) < 33 for sign in name)):
-        raise invalid("/device", "name", "a device's name has no blanks and none of / + #")
+    if name is not None and (fault := name_fault(name)):
+        raise invalid("/device", "name", fault)
     password = ids.secret(128)
-    await _hear_of(database, site)
+    await hear_of(database, site)
 
     async def work(tx: Transaction) -> str:
         if await tx.value(store.queries.lock_site, site) is None:
@@ -56,7 +56,13 @@ async def add_device(
     return DeviceCard(device, password, f"onelot/1/{city}/{site}/{device}", host, port)
 
 
-async def _hear_of(database: Database, site: str) -> None:
+def name_fault(name: str) -> str | None:
+    """What is wrong with a device's name."""
+    wrong = not name or len(name) > 64 or any(sign in "/+#" or ord(sign) < 33 for sign in name)
+    return "a device's name has no blanks and none of / + #" if wrong else None
+
+
+async def hear_of(database: Database, site: str) -> None:
     """A site that was imported a moment ago may not have reached this house yet: follow its facts before saying no."""
     for _ in range(LOOKS_MAX):
         if await database.value(store.queries.site_exists, site):

@@ -1,9 +1,6 @@
 -- name: load_devices
 SELECT id, site, kind, lanes, spots, secret_hash FROM gateway.device WHERE removed_at IS NULL;
 
--- name: load_device
-SELECT id, site, kind, lanes, spots, secret_hash FROM gateway.device WHERE id = $1 AND removed_at IS NULL;
-
 -- name: load_spots
 SELECT id, site FROM gateway.spot;
 
@@ -13,6 +10,26 @@ SELECT position, recorded_at FROM journal.cursor WHERE follower = 'gateway.sites
 -- name: add_device
 INSERT INTO gateway.device (id, site, kind, lanes, spots, secret_hash, added_at) VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (id) DO UPDATE SET site = $2, kind = $3, lanes = $4, spots = $5, secret_hash = $6, added_at = $7, removed_at = NULL;
+
+-- name: add_devices -- many at once: lists are told as JSON, since PostgreSQL has no arrays of arrays of different lengths
+INSERT INTO gateway.device (id, site, kind, lanes, spots, secret_hash, added_at)
+SELECT n.id, n.site, n.kind, ARRAY(SELECT json_array_elements_text(n.lanes::json)),
+       CASE WHEN n.spots IS NOT NULL THEN ARRAY(SELECT json_array_elements_text(n.spots::json)) END, n.secret_hash, $7
+  FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bytea[]) AS n(id, site, kind, lanes, spots, secret_hash)
+ON CONFLICT (id) DO UPDATE SET site = excluded.site, kind = excluded.kind, lanes = excluded.lanes, spots = excluded.spots,
+  secret_hash = excluded.secret_hash, added_at = excluded.added_at, removed_at = NULL;
+
+-- name: forget_unknowns
+DELETE FROM gateway.unknown_device WHERE username = ANY ($1);
+
+-- name: lock_sites -- those of them that there are
+SELECT id FROM gateway.site WHERE id = ANY ($1) ORDER BY id FOR UPDATE;
+
+-- name: spots_of_sites
+SELECT id, site FROM gateway.spot WHERE site = ANY ($1);
+
+-- name: load_some_devices
+SELECT id, site, kind, lanes, spots, secret_hash FROM gateway.device WHERE id = ANY ($1) AND removed_at IS NULL;
 
 -- name: device_exists
 SELECT EXISTS (SELECT 1 FROM gateway.device WHERE id = $1 AND removed_at IS NULL);

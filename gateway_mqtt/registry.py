@@ -82,23 +82,25 @@ class Registry:
             while True:
                 async with self._database.transaction() as tx:
                     entries = await journal.read(tx, "fact", self._position, self._recorded_at)
-                    for entry in entries:
-                        await self._take(tx, entry)
+                    await self._take(tx, entries)
                 if not entries:
                     return self._position != before
                 self._position, self._recorded_at = entries[-1].position, entries[-1].recorded_at
 
-    async def _take(self, tx: Transaction, entry: Entry) -> None:
-        if entry.kind == SiteChanged.kind:
-            fact = entry.event
-            assert isinstance(fact, SiteChanged)
-            self.site_of_spot |= {spot.id: fact.site for spot in fact.spots}
-        elif entry.kind == DeviceAdded.kind:
-            row = await tx.row(store.queries.load_device, entry.key)
-            if row is not None:
-                self._add(store.device_of(row))
+    async def _take(self, tx: Transaction, entries: Sequence[Entry]) -> None:
+        """Devices are looked up together: a city's worth of them may come in one batch."""
+        added = sorted({entry.key for entry in entries if entry.kind == DeviceAdded.kind})
+        found = {row["id"]: row for row in await tx.fetch(store.queries.load_some_devices, added)} if added else {}
+        for entry in entries:
+            if entry.kind == SiteChanged.kind:
+                fact = entry.event
+                assert isinstance(fact, SiteChanged)
+                self.site_of_spot |= {spot.id: fact.site for spot in fact.spots}
+        for device in added:
+            if device in found:
+                self._add(store.device_of(found[device]))
             else:
-                self.devices.pop(entry.key, None)
+                self.devices.pop(device, None)
 
     def owner_of(self, spot: str) -> str | None:
         return self._owners.get(spot)

@@ -17,6 +17,7 @@ from gateway_mqtt.twins import Twins
 STRANGERS_MAX = 1000  # Between two looks; who comes beyond them will come again.
 STATUSES_KEPT = 8  # By which a status that an earlier connection said already is known.
 HEARD_EVERY = timedelta(seconds=50)  # A device says something each minute; its life is told on about as often.
+NETWORK_SECONDS = 0.25  # Of the wall: what a status may take to reach us while its device's clock is right.
 NOT_AUTHORIZED = 0x87
 
 
@@ -26,11 +27,12 @@ class DeviceClock:
 
     connection: uuid.UUID
     offset: float | None = None
+    grain: float = 1.0  # City seconds that the network may take: more than one where the city's time runs fast.
 
     @property
     def offset_s(self) -> int | None:
-        """Whole seconds, towards zero: what is left of one is the network's."""
-        return None if self.offset is None else int(self.offset)
+        """Whole grains, towards zero: what is left of one is the network's."""
+        return None if self.offset is None else round(int(self.offset / self.grain) * self.grain)
 
 
 @dataclass(slots=True)
@@ -126,7 +128,9 @@ class Speakers:
 
     def opened(self, connection: Connection) -> None:
         device = self._registry.devices[connection.login.device]
-        clock = self._clocks[connection.number] = DeviceClock(uuid.UUID(int=connection.number))
+        clock = self._clocks[connection.number] = DeviceClock(
+            uuid.UUID(int=connection.number), grain=max(1.0, NETWORK_SECONDS * self._clock.speed)
+        )
         speaker = self._by_name.setdefault(device.id, Speaker(device, clock))
         speaker.device, speaker.clock, speaker.connection, speaker.heard_at = device, clock, clock.connection, self._clock.city()
         self.twins.opened(device.id, clock.connection, self._clock.wall())
