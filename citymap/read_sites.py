@@ -18,6 +18,7 @@ _SPOT_KEYS: Final = frozenset(("kind", "site", "class"))
 _SITE_KEYS: Final = frozenset(("kind", "name", "type", "operator", "counted_by", "zone", "tariff", "capacity")) | frozenset(
     ("max_height_cm", "max_stay_s", "opening_hours", "entrances")
 )
+_OF_THE_AREA: Final = frozenset(("area_class", "demand", "weight"))  # For whoever simulates a city; the map has no use for them.
 
 
 class Refused(msgspec.Struct, frozen=True):
@@ -107,7 +108,7 @@ def _take(reader: _Reader, row: int, feature: object) -> None:
 def _take_site(reader: _Reader, row: int, name: str, given: dict[str, Any], geometry: object) -> None:
     if name in reader.sites:
         raise _Wrong("duplicate_id", f"site {name} stands in this file already, in row {reader.sites[name][0]}")
-    _only(given, _SITE_KEYS)
+    _only(given, _SITE_KEYS | _OF_THE_AREA)
     lon, lat = _point(geometry, reader.bounds)
     reader.sites[name] = (
         row,

@@ -14,6 +14,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {  # Name -> file: function, and the l
         "import_file:import_command",
         "Bring in sites and spots: our GeoJSON, ParkAPI GeoJSON, or a table with --map; what is refused is listed by row.",
     ),
+    "simulate": ("traffic:simulate_command", "Send simulated traffic to the running city, or to one of its own; report how true it is."),
     "devices": ("devices:devices", "Cameras, gates and counters."),
     "refused": ("devices:refused", "Messages and readings that were acknowledged and not taken, newest first."),
     "tariff": ("tariffs:tariff", "Tariffs: check, publish, price."),

@@ -1,15 +1,20 @@
 """Devices: let in, listed, and what was not taken of what they said."""
 
+from pathlib import Path
+
 import click
 import msgspec
 
 from foundation.clock import rfc3339
 from gateway_mqtt import store as gateway
 from gateway_mqtt.add_device import add_device
+from gateway_mqtt.add_devices import add_devices, read_wishes
 from gateway_mqtt.http import refused_view
 from onelot.cli import connect
 from onelot.cli.connect import Reached
 from onelot.cli.options import as_json, common, debugged, say, settings_of
+from onelot.config import Misused, Settings
+from onelot.data_directory import write_private
 
 
 @click.group()
@@ -18,19 +23,27 @@ def devices() -> None:
 
 
 @devices.command("add")
-@click.argument("site")
-@click.option("--kind", type=click.Choice(["camera", "gate", "counter"]), required=True)
+@click.argument("site", required=False)
+@click.option("--kind", type=click.Choice(["camera", "gate", "counter"]))
 @click.option("--lane", "lanes", multiple=True, help="A lane of a gate; may be repeated (1).")
 @click.option("--spot", "spots", multiple=True, help="A spot it owns; may be repeated (all of its site that nobody owns).")
 @click.option("--name", help="The device's name (chosen).")
+@click.option("--file", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Many at once: a JSON object a line.")
+@click.option("--cards", type=click.Path(dir_okay=False, path_type=Path), help="With --file: where their cards go, readable by you only.")
 @common
 @as_json
 @debugged
 def devices_add(
-    site: str, kind: str, lanes: tuple[str, ...], spots: tuple[str, ...], name: str | None, as_json: bool, **flags: object
-) -> None:
+    site: str | None, kind: str | None, lanes: tuple[str, ...], spots: tuple[str, ...], name: str | None, file: Path | None,
+    cards: Path | None, as_json: bool, **flags: object,
+) -> None:  # fmt: skip
     """Give a device its name and password; the password is shown this once."""
     settings = settings_of(**flags)
+    if file is not None:
+        add_many(settings, file, cards, as_json=as_json)
+        return
+    if site is None or kind is None:
+        raise Misused("say SITE and --kind, or --file FILE for many at once")
     doors = connect.load_doors(settings)
 
     async def work(city: Reached) -> object:
@@ -41,6 +54,22 @@ def devices_add(
 
     card = connect.run(settings, work)
     say(card, [f"{name}: {value}" for name, value in msgspec.to_builtins(card).items()], as_json=as_json)
+
+
+def add_many(settings: Settings, file: Path, cards: Path | None, *, as_json: bool) -> None:
+    """All devices of a file in one transaction; secrets go into a file of their own, never to the terminal."""
+    if cards is None:
+        raise Misused("say --cards FILE: that is where the passwords go")
+    doors, wishes = connect.load_doors(settings), read_wishes(file.read_bytes())
+
+    async def work(city: Reached) -> int:
+        now = city.clock.city()
+        found = await add_devices(city.database, wishes, city=doors.city, host=doors.mqtt_host, port=doors.mqtt_port, now=now)
+        write_private(cards, b"".join(msgspec.json.encode(card) + b"\n" for card in found))
+        return len(found)
+
+    added = connect.run(settings, work)
+    say({"added": added, "cards": str(cards)}, [f"{added} devices added; their cards are in {cards}"], as_json=as_json)
 
 
 @devices.command("unknown")

@@ -1,0 +1,313 @@
+"""Simulated traffic in a running city, or in one of its own: brought in by the verbs of the command line, told by strangers."""
+
+import asyncio
+import contextlib
+import json
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import msgspec
+from rich.console import Console
+
+from citymap.import_sites import import_sites
+from citymap.model import Bounds
+from gateway_mqtt.add_devices import Wish, add_devices
+from onelot import child_process
+from onelot.cli import connect
+from onelot.cli.connect import Doors, Reached
+from onelot.cli.errors import Failed
+from onelot.config import Settings
+from onelot.data_directory import write_private
+from onelot.embedded import free_port
+from parking.tariffs.publish_tariff import publish_tariff
+from services.identity.grant_role import grant_role
+from simulators.one_car import Driver
+from simulators.traffic import places, prices
+from simulators.traffic.faults import NONE, Knobs
+from simulators.traffic.run import Simulation, Wanted, simulating
+
+PLACE, CARDS, RUN = "simulated", "cards.jsonl", "run.json"
+OFFICIAL = "+8613800000900"  # Who may see everything, for the comparison.
+RESUMED_SECONDS_MAX = 6 * 3600  # Of the city: an older run is not told again, a new one begins.
+READY_SECONDS = 90.0
+LINE_SECONDS = (1.0, 30.0)  # How often a terminal and a log hear how it goes.
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """A city to simulate: its file, its tariffs, and how."""
+
+    text: bytes
+    tariffs: Sequence[str]
+    seed: int = 1
+    minutes: float | None = None
+    knobs: Knobs = NONE
+    accounts: int = 0
+    report: Path | None = None
+
+
+class _Run(msgspec.Struct, frozen=True):
+    """What a second start must know to go on with the same run."""
+
+    seed: int
+    began_at: int
+    city: str  # Of which file.
+
+
+def city_of(file: Path | None, tariffs: Path | None) -> tuple[bytes, list[str]]:
+    """A city's file and the texts of its tariffs. Raises Failed."""
+    if file is None or tariffs is None:
+        raise Failed("say --city-file FILE and --tariffs FOLDER")
+    return file.read_bytes(), [one.read_text("utf-8") for one in sorted(tariffs.glob("*.yaml"))]
+
+
+async def simulate(settings: Settings, scenario: Scenario, console: Console) -> dict[str, Any] | None:
+    """Until the minutes are over or somebody ends it; answers the report where one was asked for. Raises Failed."""
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            doors = connect.load_doors(settings)
+        except Failed:
+            settings = await stack.enter_async_context(_own_city(settings, console))
+            doors = connect.load_doors(settings)
+        wanted, official = await _prepared(settings, doors, scenario, console)
+        return await _run(settings, doors, scenario, wanted, official, stop, console)
+
+
+@contextlib.asynccontextmanager
+async def _own_city(settings: Settings, console: Console) -> AsyncIterator[Settings]:
+    """A platform for this run alone, in a folder that goes with it."""
+    with tempfile.TemporaryDirectory(prefix="onelot-simulated-") as folder:
+        own = replace(settings, data_dir=Path(folder) / "data", http_port=free_port(), mqtt_port=free_port())
+        console.print(f"  no city runs at {settings.data_dir}: starting one for this run", style="dim")
+        process = await start_platform(own)
+        try:
+            await _ready(own, process)
+            yield own
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
+            await process.wait()
+
+
+async def start_platform(settings: Settings) -> asyncio.subprocess.Process:
+    words = ["up", "--city", settings.city, "--speed", f"{settings.speed:g}"]
+    words += ["--data", str(settings.data_dir), "--http-port", str(settings.http_port), "--mqtt-port", str(settings.mqtt_port)]
+    settings.data_dir.parent.mkdir(parents=True, exist_ok=True)
+    with (settings.data_dir.parent / "up.log").open("ab") as log:
+        return await asyncio.create_subprocess_exec(*launching(*words), stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log)
+
+
+def launching(*words: str) -> list[str]:
+    """`onelot WORDS` as a child that is ended with us."""
+    return child_process.launching([sys.executable, "-m", "onelot", *words], child_process.Identity.OURSELVES, signal.SIGTERM)
+
+
+async def _ready(settings: Settings, process: asyncio.subprocess.Process) -> None:
+    end = time.monotonic() + READY_SECONDS
+    async with aiohttp.ClientSession() as http:
+        while time.monotonic() < end and process.returncode is None:
+            with contextlib.suppress(aiohttp.ClientError, OSError):
+                async with http.get(f"http://{settings.http_host}:{settings.http_port}/readyz") as answer:
+                    if answer.status == 200:
+                        return
+            await asyncio.sleep(0.1)
+    raise Failed(f"the city did not start: {(settings.data_dir.parent / 'up.log').read_text(errors='replace')[-600:]}")
+
+
+# Before
+
+
+async def _prepared(settings: Settings, doors: Doors, scenario: Scenario, console: Console) -> tuple[Wanted, bool]:
+    """The city is brought in and has its devices, whether or not it had them before."""
+    home = settings.data_dir / PLACE
+    home.mkdir(mode=0o700, exist_ok=True)
+    found = places.read_places(scenario.text)
+    _refuse_unpriced(found, scenario.tariffs)
+    async with connect.reach(settings) as city:
+        with _timed(console, "tariffs, sites, devices"):
+            await _bring_in(city, scenario, console)
+            if not _fits(home / CARDS, found, doors):
+                await _add_devices(city, doors, found, home / CARDS)
+        if scenario.report is not None:
+            await grant_role(city.database, city.keys, phone=OFFICIAL, role="admin", scope="", now=city.clock.wall())
+        began_at = _resumed(home / RUN, scenario, found, int(city.clock.city().timestamp()))
+        speed = city.clock.speed
+    if scenario.minutes is not None and scenario.minutes * 60 / speed > 24 * 3600:
+        raise Failed("a run takes a day of the wall at most")
+    around = centres(scenario.text)
+    return Wanted(
+        found, places.read_cards(home / CARDS), doors.http_url, scenario.seed, scenario.minutes, scenario.knobs, scenario.accounts,
+        began_at, around,
+    ), scenario.report is not None  # fmt: skip
+
+
+def _refuse_unpriced(found: Sequence[places.Place], texts: Sequence[str]) -> None:
+    """Every site needs a tariff whose price the simulator can work out by itself, or it could judge nothing."""
+    try:
+        known = {tariff.code for tariff in map(prices.read_tariff, texts)}
+    except prices.CannotPrice as error:
+        raise Failed(f"{error}; it cannot be simulated") from None
+    missing = {place.tariff for place in found} - known
+    if missing:
+        raise Failed(f"sites have the tariff {sorted(missing)[0] or '(none)'}, whose text was not given; say --tariffs FOLDER")
+
+
+async def _bring_in(city: Reached, scenario: Scenario, console: Console) -> None:
+    now = city.clock.city()
+    for text in scenario.tariffs:
+        await publish_tariff(city.database, text, now=now)
+    with console.status("sites …") as status:
+        said = await import_sites(
+            city.database, scenario.text, bounds=Bounds(-180.0, -85.0, 180.0, 85.0), now=now,
+            progress=lambda done, all_of: status.update(f"{done} of {all_of} places"),
+        )  # fmt: skip
+    if said.refused:
+        one = said.refused[0]
+        raise Failed(f"{len(said.refused)} places were refused, e.g. row {one.row} {one.id}: {one.detail}")
+    console.print(f"  {said.created} places new, {said.changed} changed, {said.same} known", style="dim")
+
+
+async def _add_devices(city: Reached, doors: Doors, found: Sequence[places.Place], cards: Path) -> None:
+    wishes = [msgspec.convert(wish, Wish) for wish in places.wishes_of(found)]
+    added = await add_devices(
+        city.database, wishes, city=doors.city, host=doors.mqtt_host, port=doors.mqtt_port, now=city.clock.city()
+    )  # fmt: skip
+    write_private(cards, b"".join(msgspec.json.encode(card) + b"\n" for card in added))
+
+
+def _fits(cards: Path, found: Sequence[places.Place], doors: Doors) -> bool:
+    """Whether the cards of an earlier start are those of this city at these doors."""
+    try:
+        held = places.read_cards(cards)
+    except (OSError, msgspec.MsgspecError):
+        return False
+    wanted = {wish["device"] for wish in places.wishes_of(found)}
+    return {card.device for card in held} == wanted and all((card.host, card.port) == (doors.mqtt_host, doors.mqtt_port) for card in held)
+
+
+def _resumed(file: Path, scenario: Scenario, found: Sequence[places.Place], now: int) -> int:
+    """When the run began: an endless one goes on with the run that was there, and says again whatever it had said."""
+    name = f"{len(found)} sites, {sum(place.room for place in found)} bays"
+    with contextlib.suppress(OSError, msgspec.MsgspecError):
+        held = msgspec.json.decode(file.read_bytes(), type=_Run)
+        fresh = 0 <= now - held.began_at <= RESUMED_SECONDS_MAX
+        if scenario.minutes is None and fresh and (held.seed, held.city) == (scenario.seed, name):
+            return held.began_at
+    write_private(file, msgspec.json.encode(_Run(scenario.seed, now, name)))
+    return now
+
+
+def centres(text: bytes) -> list[tuple[float, float]]:
+    """Where sites are: drivers look around there."""
+    features = json.loads(text)["features"]
+    found = [one["geometry"]["coordinates"][:2] for one in features if one["properties"].get("kind") == "site"]
+    return [(lon, lat) for lon, lat in found]
+
+
+@contextlib.contextmanager
+def _timed(console: Console, name: str) -> Any:
+    began = time.monotonic()
+    yield
+    console.print(f"  {name}: {time.monotonic() - began:.1f} s", style="dim")
+
+
+# Meanwhile, and after
+
+
+async def _run(
+    settings: Settings, doors: Doors, scenario: Scenario, wanted: Wanted, judged: bool, stop: asyncio.Event, console: Console
+) -> dict[str, Any] | None:
+    async with aiohttp.ClientSession() as http:
+
+        async def code(phone: str) -> str | None:
+            headers = {"X-Api-Key": doors.phones_key}
+            async with http.get(doors.phones_url + "/outbox", params={"phone": phone}, headers=headers) as answer:
+                sent = [one["code"] for one in (await answer.json())["items"] if one.get("code")]
+                return str(sent[-1]) if sent else None
+
+        say = _say(console)
+        async with simulating(wanted, code, progress=say) as simulation:
+            line = asyncio.create_task(_live_line(simulation, console), name="line")
+            try:
+                await simulation.live(stop)
+            finally:
+                line.cancel()
+                await asyncio.gather(line, return_exceptions=True)
+            if scenario.report is None or stop.is_set():
+                return None
+            return await _judged(simulation, Driver(http, doors.http_url, OFFICIAL), code, scenario, say)
+
+
+async def _judged(
+    simulation: Simulation, official: Driver, code: Callable[[str], Any], scenario: Scenario, say: Callable[[str], None]
+) -> dict[str, Any]:
+    tariffs = {tariff.code: tariff for tariff in map(prices.read_tariff, scenario.tariffs)}
+    await simulation.come_to_rest()
+    idle = asyncio.create_task(simulation.idle(), name="idle")
+    try:
+        say("the traffic has stopped; waiting until the last departures are believed")
+        await simulation.settle()
+        await official.log_in(lambda: code(OFFICIAL))
+        found = await simulation.report(official, tariffs, say)
+    finally:
+        idle.cancel()
+        await asyncio.gather(idle, return_exceptions=True)
+    assert scenario.report is not None, "asked for"
+    scenario.report.write_text(json.dumps(found, ensure_ascii=False, indent=2) + "\n")
+    return found
+
+
+def _say(console: Console) -> Callable[[str], None]:
+    return lambda text: console.print(f"  {text}", style="dim")
+
+
+async def _live_line(simulation: Simulation, console: Console) -> None:
+    """What a terminal shows while the city lives: one line that changes; a log gets one now and then."""
+    seconds = LINE_SECONDS[0] if console.is_terminal else LINE_SECONDS[1]
+    with console.status("") if console.is_terminal else contextlib.nullcontext() as status:
+        while True:
+            await asyncio.sleep(seconds)
+            if status is not None:
+                status.update(line_of(simulation))
+            else:
+                console.print(f"  {line_of(simulation)}", style="dim")
+
+
+def line_of(simulation: Simulation) -> str:
+    account, now = simulation.street.account, time.strftime("%H:%M:%S", time.gmtime(simulation.clock() + 8 * 3600))
+    return (
+        f"{now}  {simulation.parked} cars parked, {simulation.happened} came or went; "
+        f"{account.readings} readings and {account.repeats} repeats acknowledged, {simulation.street.waiting} messages wait; "
+        f"{simulation.street.connected()} devices, {len(simulation.drivers.known)} drivers with an account"
+    )
+
+
+def summary(found: dict[str, Any]) -> list[str]:
+    """The report for people."""
+    bays, sites, stays, bills, messages = (found[name] for name in ("bays", "sites", "stays", "bills", "messages"))
+    drivers = found["drivers"]
+    lines = [
+        f"{found['verdict']}",
+        f"bays      {bays['compared']} compared, {bays['wrong']} wrong; {sites['compared']} gated sites compared, {sites['wrong']} wrong",
+        f"stays     {stays['simulated']} simulated, {stays['finished']} over, {stays['billed']} billed, {stays['doubtful']} doubtful",
+        f"bills     {bills['above_zero']} above zero, {bills['wrong']} wrong: {bills['too_high']} too high by {bills['too_high_fen']} fen,"
+        f" {bills['too_low']} too low by {bills['too_low_fen']} fen",
+        f"drivers   {drivers['with_account']} with an account; {drivers['charged_more_than_the_truth']} charged more than the truth",
+        f"messages  {messages['acknowledged']} acknowledged, {messages['unacknowledged']} not, {messages['lost']} readings lost, "
+        f"{messages['doubled']} doubled",
+    ]
+    for kind, one in found["faults"].items():
+        ended = ", ".join(f"{number} {end.replace('_', ' ')}" for end, number in one["ended"].items())
+        lines.append(f"{kind:<13} {one['injected']} injected: {ended}")
+    lines.append(f"differences {found['differences']['all']}, without a fault that explains them {found['differences']['unexplained']}")
+    return lines
