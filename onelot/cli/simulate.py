@@ -7,7 +7,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ from simulators.traffic import places, prices
 from simulators.traffic.faults import NONE, Knobs
 from simulators.traffic.run import Simulation, Wanted, simulating
 
-PLACE, CARDS, RUN = "simulated", "cards.jsonl", "run.json"
+PLACE, CARDS, RUN, TOKEN = "simulated", "cards.jsonl", "run.json", "official"
 OFFICIAL = "+8613800000900"  # Who may see everything, for the comparison.
 RESUMED_SECONDS_MAX = 6 * 3600  # Of the city: an older run is not told again, a new one begins.
 READY_SECONDS = 90.0
@@ -79,8 +79,8 @@ async def simulate(settings: Settings, scenario: Scenario, console: Console) -> 
         except Failed:
             settings = await stack.enter_async_context(_own_city(settings, console))
             doors = connect.load_doors(settings)
-        wanted, official = await _prepared(settings, doors, scenario, console)
-        return await _run(settings, doors, scenario, wanted, official, stop, console)
+        wanted = await _prepared(settings, doors, scenario, console)
+        return await _run(settings, doors, scenario, wanted, stop, console)
 
 
 @contextlib.asynccontextmanager
@@ -127,7 +127,7 @@ async def _ready(settings: Settings, process: asyncio.subprocess.Process) -> Non
 # Before
 
 
-async def _prepared(settings: Settings, doors: Doors, scenario: Scenario, console: Console) -> tuple[Wanted, bool]:
+async def _prepared(settings: Settings, doors: Doors, scenario: Scenario, console: Console) -> Wanted:
     """The city is brought in and has its devices, whether or not it had them before."""
     home = settings.data_dir / PLACE
     home.mkdir(mode=0o700, exist_ok=True)
@@ -148,7 +148,7 @@ async def _prepared(settings: Settings, doors: Doors, scenario: Scenario, consol
     return Wanted(
         found, places.read_cards(home / CARDS), doors.http_url, scenario.seed, scenario.minutes, scenario.knobs, scenario.accounts,
         began_at, around,
-    ), scenario.report is not None  # fmt: skip
+    )  # fmt: skip
 
 
 def _refuse_unpriced(found: Sequence[places.Place], texts: Sequence[str]) -> None:
@@ -225,7 +225,7 @@ def _timed(console: Console, name: str) -> Any:
 
 
 async def _run(
-    settings: Settings, doors: Doors, scenario: Scenario, wanted: Wanted, judged: bool, stop: asyncio.Event, console: Console
+    settings: Settings, doors: Doors, scenario: Scenario, wanted: Wanted, stop: asyncio.Event, console: Console
 ) -> dict[str, Any] | None:
     async with aiohttp.ClientSession() as http:
 
@@ -245,11 +245,12 @@ async def _run(
                 await asyncio.gather(line, return_exceptions=True)
             if scenario.report is None or stop.is_set():
                 return None
-            return await _judged(simulation, Driver(http, doors.http_url, OFFICIAL), code, scenario, say)
+            official = Driver(http, doors.http_url, OFFICIAL)
+            return await _judged(simulation, official, lambda: _log_in(official, code, settings.data_dir / PLACE / TOKEN), scenario, say)
 
 
 async def _judged(
-    simulation: Simulation, official: Driver, code: Callable[[str], Any], scenario: Scenario, say: Callable[[str], None]
+    simulation: Simulation, official: Driver, log_in: Callable[[], Awaitable[None]], scenario: Scenario, say: Callable[[str], None]
 ) -> dict[str, Any]:
     tariffs = {tariff.code: tariff for tariff in map(prices.read_tariff, scenario.tariffs)}
     await simulation.come_to_rest()
@@ -257,7 +258,7 @@ async def _judged(
     try:
         say("the traffic has stopped; waiting until the last departures are believed")
         await simulation.settle()
-        await official.log_in(lambda: code(OFFICIAL))
+        await log_in()
         found = await simulation.report(official, tariffs, say)
     finally:
         idle.cancel()
@@ -265,6 +266,17 @@ async def _judged(
     assert scenario.report is not None, "asked for"
     scenario.report.write_text(json.dumps(found, ensure_ascii=False, indent=2) + "\n")
     return found
+
+
+async def _log_in(official: Driver, code: Callable[[str], Awaitable[str | None]], token: Path) -> None:
+    """By the log-in of an earlier run where it still holds: a phone may ask for a code once a minute only."""
+    if token.exists():
+        official.token = token.read_text()
+        if (await official.ask("GET", "/api/v1/me"))[0] == 200:
+            return
+        official.token = ""
+    await official.log_in(lambda: code(official.phone))
+    write_private(token, official.token.encode())
 
 
 def _say(console: Console) -> Callable[[str], None]:

@@ -18,6 +18,7 @@ OPENING_HOURS = 8  # How far back those came who are parked when the simulation 
 CHAIN_SHARE, CHAIN_WAIT_S = 0.06, (600, 2400)  # Cars that drive on to another place, and how long they are on the road.
 ACCOUNTS_SHARE_MAX = 0.3
 ACCOUNT_REST_S = 900
+BEHIND_S = 3  # Cars pass a gate one behind the other.
 GONE, COMES, DRIVES_ON, RESTED = range(4)
 
 
@@ -48,6 +49,8 @@ class _Room:
     free: list[int] = field(default_factory=list)
     freed_at: dict[int, int] = field(default_factory=dict)
     inside: int = 0
+    last_in: int = 0
+    last_out: int = 0
 
 
 class Life:
@@ -86,8 +89,8 @@ class Life:
         while self._coming and self._coming[0][0] < end:
             at, what, number, who = heapq.heappop(self._coming)
             if what == GONE and isinstance(who, Stay):
-                self._leave(who)
-                yield Happening(at, "leaves", who)
+                if self._leave(who):
+                    yield Happening(at, "leaves", who)
             elif what == RESTED:
                 self._resting.append(number)
             else:
@@ -114,6 +117,8 @@ class Life:
         spot = -1 if place.gated else _take(room, at)
         if room.inside >= place.room or (spot is None):
             return None
+        if place.gated:
+            at = room.last_in = max(at, room.last_in + BEHIND_S)
         room.inside += 1
         self.parked += 1
         stay = self.stays[self._numbers] = Stay(self._numbers, car, site, spot, at, at + seconds)
@@ -121,8 +126,14 @@ class Life:
         heapq.heappush(self._coming, (stay.left_at, GONE, stay.number, stay))
         return stay
 
-    def _leave(self, stay: Stay) -> None:
+    def _leave(self, stay: Stay) -> bool:
+        """Whether it has left; at a gate it may have to wait for the car before it."""
         room = self._rooms[stay.site]
+        if stay.spot < 0 and stay.left_at < room.last_out + BEHIND_S:
+            stay.left_at = room.last_out + BEHIND_S
+            heapq.heappush(self._coming, (stay.left_at, GONE, stay.number, stay))
+            return False
+        room.last_out = stay.left_at
         room.inside -= 1
         self.parked -= 1
         stay.gone = True
@@ -135,6 +146,7 @@ class Life:
             heapq.heappush(self._coming, (stay.left_at + ACCOUNT_REST_S, RESTED, stay.car.account, None))
         elif self._dice.chance(CHAIN_SHARE):
             heapq.heappush(self._coming, (stay.left_at + self._dice.between(*CHAIN_WAIT_S), DRIVES_ON, stay.number, stay.car))
+        return True
 
     def _next_car(self) -> Car:
         if self._resting and self._dice.chance(self._account_share):

@@ -113,7 +113,8 @@ class Simulation:
             at, number = heapq.heappop(self._due)
             self._each_minute(number, now)
             heapq.heappush(self._due, (max(at + MINUTE, now - now % MINUTE + at % MINUTE), number))
-        self._until = now
+        if not self.ended:
+            self._until = now
 
     def _befall(self, number: int, what: str) -> None:
         device = self.street.devices[number]

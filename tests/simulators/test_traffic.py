@@ -76,6 +76,17 @@ def test_no_bay_holds_two_cars_and_no_car_is_in_two_places() -> None:
     assert len(life.stays) > 500
 
 
+def test_cars_pass_a_gate_one_behind_the_other() -> None:
+    *_, life = lived(3)
+    gated = {number for number, place in enumerate(life.places) if place.gated}
+    for ends in (
+        [(stay.site, stay.entered_at) for stay in life.stays.values()],
+        [(stay.site, stay.left_at) for stay in life.stays.values() if stay.gone],
+    ):
+        passed = [end for end in ends if end[0] in gated]
+        assert len(passed) == len(set(passed)) > 100
+
+
 def test_cars_stood_there_before_it_began_and_no_site_holds_more_than_fit() -> None:
     _, _, happened, life = lived(5)
     early = [stay for stay in life.stays.values() if stay.entered_at < MORNING]
