@@ -151,6 +151,22 @@ def routes(database: Database, keys: seal.Keys, clock: Clock, plate_of: Unproved
 
         return await once(database, keys, call, work)
 
+    return [
+        Route("GET", "/api/v1/me/bills", list_my_bills, "My bills, newest first", Who.PERSON, BillsQuery, answer=Page[BillView]),
+        Route("GET", "/api/v1/me/bills/{bill}", get_my_bill, "A bill with its derivation", Who.PERSON, answer=BillView),
+        Route(
+            "POST", "/api/v1/me/bills/{bill}/pay", pay_my_bill, "Pay a bill from the wallet",
+            Who.PERSON, body=PayBody, answer=BillView, idempotent=True,
+        ),
+        Route(
+            "POST", "/api/v1/me/plates/{id}/pay", pay_plate, "Pay what an unproved plate owes",
+            Who.PERSON, body=PayBody, answer=DuesPaid, idempotent=True,
+        ),
+        _route_of_operators(database, teller),
+    ]  # fmt: skip
+
+
+def _route_of_operators(database: Database, teller: _Teller) -> Route:
     async def list_operator_bills(call: Call) -> Page[BillView]:
         at, last = _place(call.query.cursor)
         operators = None if call.me.has("admin") else sorted(call.me.scopes("operator"))
@@ -164,22 +180,10 @@ def routes(database: Database, keys: seal.Keys, clock: Clock, plate_of: Unproved
 
         return await database.run(work)
 
-    return [
-        Route("GET", "/api/v1/me/bills", list_my_bills, "My bills, newest first", Who.PERSON, BillsQuery, answer=Page[BillView]),
-        Route("GET", "/api/v1/me/bills/{bill}", get_my_bill, "A bill with its derivation", Who.PERSON, answer=BillView),
-        Route(
-            "POST", "/api/v1/me/bills/{bill}/pay", pay_my_bill, "Pay a bill from the wallet",
-            Who.PERSON, body=PayBody, answer=BillView, idempotent=True,
-        ),
-        Route(
-            "POST", "/api/v1/me/plates/{id}/pay", pay_plate, "Pay what an unproved plate owes",
-            Who.PERSON, body=PayBody, answer=DuesPaid, idempotent=True,
-        ),
-        Route(
-            "GET", "/api/v1/operator/bills", list_operator_bills, "Bills of one's own sites, newest first",
-            Who.OPERATOR, OperatorBillsQuery, answer=Page[BillView],
-        ),
-    ]  # fmt: skip
+    return Route(
+        "GET", "/api/v1/operator/bills", list_operator_bills, "Bills of one's own sites, newest first",
+        Who.OPERATOR, OperatorBillsQuery, answer=Page[BillView],
+    )  # fmt: skip
 
 
 async def _mine(tx: Transaction, teller: _Teller, bill: UUID, person: UUID) -> BillView:
