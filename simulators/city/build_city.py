@@ -39,6 +39,7 @@ OPERATORS: Final = {
     "op-county": ("县市停车", "County Parking"),
 }
 HOURS: Final = {"mall": "Mo-Su 08:00-23:30", "scenic": "Mo-Su 07:00-22:00"}  # The rest is open day and night.
+TARIFF_OF: Final = {"on_street": "street", "surface": "surface", "structure": "underground", "underground": "underground"}
 GRID_M: Final = 2_000.0  # A parking zone is a square of this side within a district.
 
 
@@ -70,6 +71,10 @@ class City:
     sites: tuple[Site, ...]
     bays: Bays  # In order of site.
     spot_class: npt.NDArray[np.uint8]
+
+    def degrees(self) -> Floats:
+        """Longitude and latitude of each bay."""
+        return self.bones.frame.degrees(np.column_stack([self.bays.x, self.bays.y]))
 
     def spot_id(self, site: Site, number: int) -> str:
         """`number` counts from 0 within the site."""
@@ -126,7 +131,7 @@ def _site(bones: Skeleton, lot: Lot, number: str, name: Name, zone: str, distric
     pull = bones.places[lot.place].weight / 2600.0 if lot.place >= 0 else 0.0
     return Site(
         id=number, name=name, kind=lot.kind, operator=_operator(lot, district, kind, float(dice[1])), counted_by=counted_by, zone=zone,
-        tariff=f"zz-class{area_class}-{'underground' if covered else lot.kind}", area_class=area_class, demand=lot.use,
+        tariff=f"zz-{area_class}-{TARIFF_OF[lot.kind]}", area_class=area_class, demand=lot.use,
         weight=round(0.55 + 0.5 * float(dice[2]) + 0.7 * min(pull, 1.0) + 0.15 * (3 - area_class), 2),
         x=at[0], y=at[1], entrances=entrances, max_height_cm=(200, 210, 220, 220, 230, 240)[int(dice[3] * 6)] if covered else None,
         opening_hours=HOURS.get(lot.use, "24/7") if covered or (lot.use == "scenic" and lot.kind == "surface") else "24/7",

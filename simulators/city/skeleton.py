@@ -3,6 +3,7 @@
 import functools
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -39,6 +40,9 @@ class Frame:
 
     def degrees(self, metres: Floats) -> Floats:
         return metres / self.scale + (self.lon, self.lat)
+
+    def lonlat(self, points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+        return [(lon, lat) for lon, lat in self.degrees(np.array(points)).tolist()]
 
 
 @dataclass(frozen=True, slots=True)
