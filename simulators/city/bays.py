@@ -74,10 +74,14 @@ def kerbs_of(bones: Skeleton, fabric: Fabric) -> Kerbs:
     along = (stop - start) / length[:, None]
     middle = (start + stop) / 2
     lines, of, ways = _ways(bones, fabric)
+    whole = np.array([one.line for one in ways], object)
     near = shapely.STRtree(lines).nearest(shapely.points(middle + 3.0 * _outward(along)))
     way = of[near]
     half = np.array([one.width for one in ways])[way] / 2
-    beside = shapely.distance(shapely.points(middle), lines[near]) <= half + 3.0
+    beside = np.ones(len(near), bool)
+    for reach in (CORNER_M, length / 2, length - CORNER_M):  # Along the whole edge: a street may also meet it head on.
+        points = shapely.points(start + np.broadcast_to(reach, length.shape)[:, None] * along)
+        beside &= shapely.distance(points, whole[way]) <= half + 3.0
     beside &= np.array([one.kind in STOPPING for one in ways])[way]
     start, length, along, way, middle = start[beside], length[beside], along[beside], way[beside], middle[beside]
     stretch, first = _stretches(way, ways, middle, len(bones.roads))
