@@ -1,7 +1,7 @@
 # `make help` lists what there is. Python's own venv and pip are enough; uv, where it is installed, makes `make dev` faster.
 .DEFAULT_GOAL := setup
 .DELETE_ON_ERROR:
-.PHONY: help setup dev demo test check schema web basemap bench lock clean
+.PHONY: help setup dev demo test check schema web basemap wheel bench lock clean
 
 PY  ?= python3
 BIN  = .venv/bin
@@ -39,6 +39,12 @@ web: ## build the page into web/dist (needs Node 20 or newer; who only runs a ci
 
 basemap: .venv/.ready-dev ## draw the reference city's map anew from simulators/city (half a minute)
 	$(BIN)/python -m simulators.city.basemap onelot/basemap
+
+wheel: .venv/.ready-dev ## build dist/onelot-….whl: code, SQL, pages and data, for an installation without a checkout
+	@rm -rf build dist/onelot-*.whl
+	@if $(BIN)/python -m pip --version >/dev/null 2>&1; then W="$(BIN)/python -m pip"; else W="$(PY) -m pip --python $(BIN)/python"; fi; \
+	    $$W wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+	@rm -rf build && ls dist/onelot-*.whl
 
 bench: .venv/.ready-dev ## measure, print the table, write bench.json
 	$(BIN)/onelot bench --json bench.json

@@ -8,14 +8,16 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import structlog
+from prometheus_client import Gauge
 
 from citymap import gates, snapshot, store
 from citymap.board import Board, Changed, count_of, key_bytes, passage_of
 from citymap.devices import Connection, merged
 from citymap.errors import SnapshotUnusable
 from citymap.gates import Count, Inside, Passage
-from citymap.model import BY_SPOTS, NEVER, STATE_NUMBER, instant, micros
+from citymap.model import BY_SPOTS, FRESHNESS, NEVER, STATE_NUMBER, STATES, instant, micros
 from citymap.places import empty
 from citymap.snapshot import Mark, Marks
 from citymap.store import SpotWord
@@ -36,6 +38,8 @@ TICK_SECONDS: Final = 1.0
 MOVE_EVERY_SECONDS: Final = 1.0
 SNAPSHOT_EVERY_SECONDS: Final = 300.0
 REPLAY_MAX: Final = 30_000  # Readings that a start from a snapshot may be behind the rows: about a second of replay.
+SHOWN: Final = Gauge("onelot_map_spots", "Spots of the city as the board shows them", ["state"])
+SITES: Final = Gauge("onelot_map_sites", "Sites by how fresh their numbers are", ["freshness"])
 FOLD_AFTER: Final = timedelta(hours=96)  # Passages wait 72 h for what may come late; folding a day's worth at a time is enough.
 
 
@@ -205,6 +209,7 @@ class BoardFollower:
         if time.monotonic() - self._ticked_at >= TICK_SECONDS:
             self._ticked_at = time.monotonic()
             self._pending.add(self.board.tick(micros(self._clock.city())))
+            _measure(self.board)
 
     def take_changes(self) -> Changed:
         """What changed since this was asked last, by numbers of the board as it is now."""
@@ -248,6 +253,13 @@ class BoardFollower:
                 snapshot.write(self._path, snapshot.cut(self.board, self.marks))
             except OSError as error:
                 log.warning("snapshot_not_written", error=str(error))
+
+
+def _measure(board: Board) -> None:
+    for name, number in zip(STATES, np.maximum(board.shown, 0).sum(axis=0).tolist(), strict=True):
+        SHOWN.labels(name).set(number)
+    for name, number in zip(FRESHNESS, np.bincount(board.freshness, minlength=len(FRESHNESS)).tolist(), strict=True):
+        SITES.labels(name).set(number)
 
 
 async def board_of(database: Database, now: int) -> tuple[Board, Marks]:

@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator
 
 import redis.asyncio
 import structlog
+from prometheus_client import Gauge
 from redis.exceptions import RedisError
 
 log = structlog.get_logger()
 
 LOOK_SECONDS = 1.0
+DEAF = Gauge("onelot_bell_deaf", "1 while Redis is not heard: followers then look once a second")
 
 
 class Bell:
@@ -65,12 +67,14 @@ class Bell:
             try:
                 async with self._client.pubsub() as heard:
                     await heard.subscribe(self._channel)
+                    DEAF.set(0)
                     while True:
                         done()
                         message = await heard.get_message(ignore_subscribe_messages=True, timeout=LOOK_SECONDS)
                         if message is not None:
                             self._heard(message["data"].decode())
             except (TimeoutError, RedisError, OSError) as error:
+                DEAF.set(1)
                 log.warning("bell_deaf", error=type(error).__name__)
                 await asyncio.sleep(LOOK_SECONDS)
 

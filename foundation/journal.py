@@ -26,6 +26,7 @@ WALL = Clock()
 APPLIED = Counter("onelot_journal_applied_total", "Entries applied by a follower", ["follower"])
 HELD_SECONDS_MAX = 1.0
 HELD = Gauge("onelot_journal_append_open_seconds", "How long the oldest open transaction that appends has been open")
+BEHIND = Gauge("onelot_journal_behind_seconds", "How old what a follower applied last was; 0 when there is nothing new", ["follower"])
 STUCK = Gauge("onelot_journal_stuck", "Entries that a follower could not apply", ["follower"])
 
 
@@ -71,6 +72,7 @@ async def follow(database: Database, follower: Follower, done: Callable[[], None
 async def catch_up(database: Database, follower: Follower, *, batch: int = BATCH_MAX) -> int:
     """Apply the next batch; answers how many entries the cursor moved over, 0 when there is nothing new."""
     if not await _is_behind(database, follower):
+        BEHIND.labels(follower.name).set(0)
         return 0
     began = time.monotonic()
     try:
@@ -164,6 +166,7 @@ def _floor(since: datetime) -> datetime:
 
 async def _move(tx: Transaction, name: str, entries: Sequence[Entry]) -> None:
     if entries:
+        BEHIND.labels(name).set(max(0.0, (WALL.wall() - entries[-1].recorded_at).total_seconds()))
         await tx.execute(queries.move_cursor, name, entries[-1].position, entries[-1].recorded_at)
 
 

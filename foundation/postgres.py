@@ -4,12 +4,14 @@ import asyncio
 import contextlib
 import json
 import random
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from typing import Any, Protocol, TypeVar, cast
 
 import asyncpg
+import prometheus_client as prometheus
 import structlog
 
 from foundation import events, sql
@@ -52,6 +54,8 @@ AWAY = (
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.InsufficientPrivilegeError,  # A forgotten grant: somebody will give it, and no fact is to blame.
 )
+FACTS = prometheus.Counter("onelot_facts_total", "Facts that became true here, by kind", ["kind"])
+CONNECTIONS = prometheus.Gauge("onelot_postgres_connections", "Connections to PostgreSQL of this process", ["state"])
 ExclusionViolation = asyncpg.ExclusionViolationError
 UniqueViolation = asyncpg.UniqueViolationError
 CheckViolation = asyncpg.CheckViolationError
@@ -65,6 +69,7 @@ class Transaction:
     def __init__(self, connection: "asyncpg.Connection") -> None:
         self.connection = connection
         self._told: list[events.Told] = []
+        self.kinds: Counter[str] = Counter()
         self.rings: set[str] = set()
         self.after_commit: list[Callable[[], None]] = []
 
@@ -106,6 +111,7 @@ class Transaction:
         """Append what was told. The lock on positions is taken here, as late as can be."""
         if self._told:
             told, self._told = self._told, []
+            self.kinds.update(one.kind for one in told)
             columns = ([one.at for one in told], [one.kind for one in told], [one.key for one in told], [one.body for one in told])
             await self.execute(queries.append_facts, *columns)
             self.rings.add("fact")
@@ -127,6 +133,8 @@ class Database:
                 tx = Transaction(connection)
                 yield tx
                 await tx.flush()
+            for kind, number in tx.kinds.items():
+                FACTS.labels(kind).inc(number)
             for journal in tx.rings:
                 self.bell.ring(journal)
             for act in tx.after_commit:
@@ -202,6 +210,8 @@ async def connect(
         command_timeout=COMMAND_SECONDS_MAX,
         timeout=CONNECT_SECONDS_MAX,
     )
+    CONNECTIONS.labels("open").set_function(pool.get_size)
+    CONNECTIONS.labels("idle").set_function(pool.get_idle_size)
     try:
         yield Database(pool, bell or Bell())
     finally:

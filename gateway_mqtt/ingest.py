@@ -40,6 +40,8 @@ REASON_CODE = {  # MQTT 5, table 2-6. 0x83: "valid, but the receiver is not will
 
 REFUSED = prometheus.Counter("onelot_gateway_refused_total", "Readings and messages refused", ["reason"])
 WAITING = prometheus.Gauge("onelot_gateway_messages_waiting", "Messages waiting for the journal")
+CONNECTED = prometheus.Gauge("onelot_gateway_devices_connected", "Devices that are logged in at this gateway")
+CONNECTIONS = prometheus.Gauge("onelot_gateway_connections", "What became of connections since the start", ["what"])
 COMMIT = prometheus.Histogram(
     "onelot_gateway_commit_seconds", "From taking a batch to its commit", buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5, 2, 10)
 )
@@ -226,6 +228,12 @@ class Ingest:
 
     # Presence and health
 
+    def _measure(self) -> None:
+        if self.listener is not None:
+            CONNECTED.set(self.listener.connected)
+            for what, number in self.listener.counts.items():
+                CONNECTIONS.labels(what).set(number)
+
     async def keep_presence(self, done: Callable[[], None]) -> None:
         """Tell on, each second, who came, who went and who still speaks; and each five seconds how they do."""
         for round_number in itertools.count():
@@ -236,6 +244,7 @@ class Ingest:
                 if self.speakers.presence:
                     await self._commit(None)
                 await self.speakers.tell_twins(self.listener)
+                self._measure()
                 if round_number % 5 == 0:
                     await self.speakers.save_health()
                     await self.speakers.save_strangers()

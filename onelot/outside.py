@@ -85,8 +85,8 @@ def signing_key(secret: str) -> Ed25519PrivateKey:
 
 
 @contextlib.asynccontextmanager
-async def simulated(place: DataDirectory) -> AsyncIterator[Outside]:
-    """Phones, the departments and a bank, each on a port of its own, for as long as the block runs."""
+async def simulated(place: DataDirectory, *, host: str = "127.0.0.1", name: str = "127.0.0.1") -> AsyncIterator[Outside]:
+    """Phones, the departments and a bank, each on a port of its own, for as long as the block runs; `name` is how others reach `host`."""
     phones_key, departments_key = place.secret("phones"), place.secret("departments")
     bank_key, merchant_key = signing_key(place.secret("bank")), signing_key(place.secret("merchant"))
     async with contextlib.AsyncExitStack() as stack:
@@ -95,7 +95,7 @@ async def simulated(place: DataDirectory) -> AsyncIterator[Outside]:
             departments.application(departments_key),
             bank.application(_bank_file(place.path), key=bank_key, merchants={MERCHANT: merchant_key.public_key()}, key_id=BANK_KEY_ID),
         ]
-        urls = [f"http://127.0.0.1:{await stack.enter_async_context(serve(app, '127.0.0.1', 0))}" for app in apps]
+        urls = [f"http://{name}:{await stack.enter_async_context(serve(app, host, 0))}" for app in apps]
         yield Outside(urls[0], phones_key, urls[1], departments_key, urls[2], bank_key.public_key(), merchant_key)
 
 

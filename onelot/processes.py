@@ -3,6 +3,8 @@
 from collections.abc import Awaitable, Callable
 from functools import partial
 
+from prometheus_client import Gauge
+
 from citymap.history import keep_moments
 from foundation import journal
 from foundation.tasks import Supervisor
@@ -12,12 +14,16 @@ from parking.payments.poll_topups import poll_topups
 from parking.sessions.follow import conclude_stays
 from services.cases.watch_timers import watch_timers
 
+PART = Gauge("onelot_part", "1 for each part of the city that this process runs", ["part"])
+
 Round = Callable[[], None]
 Loop = Callable[[Round], Awaitable[None]]
 
 
 def start_all(city: City, supervisor: Supervisor) -> None:
     """Gateway, followers, timers, outgoing calls and the board, as far as they are this process's, each with its bound in seconds."""
+    for part in city.parts:
+        PART.labels(part).set(1)
     loops = {"gateway": _gateway, "work": _work, "web": _web}
     for name, loop, age_seconds_max in [*_every(city), *(one for part, of in loops.items() if part in city.parts for one in of(city))]:
         supervisor.start(name, loop, age_seconds_max=age_seconds_max)

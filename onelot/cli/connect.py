@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -58,9 +59,10 @@ class Reached:
 
 def save_doors(data: Path, doors: Doors, *, alone: bool) -> Path:
     """One file of the whole city, or one of each process that runs a part of it."""
-    place = data / (DOORS if alone else f"doors.{doors.pid}.json")
-    for left in data.glob("doors.*.json"):  # By processes that were killed.
-        if not Path(f"/proc/{left.name.split('.')[1]}").exists():
+    here = f"doors.{socket.gethostname()}"  # Several machines may share a directory, and know nothing of each other's processes.
+    place = data / (DOORS if alone else f"{here}.{doors.pid}.json")
+    for left in data.glob(f"{here}.*.json"):  # By processes that were killed.
+        if not _lives(left.name.split(".")[-2]):
             left.unlink(missing_ok=True)
     write_private(place, json.dumps(asdict(doors)).encode())
     return place
@@ -79,13 +81,18 @@ def load_doors(settings: Settings) -> Doors:
 
 
 def all_doors(settings: Settings) -> list[Doors]:
-    """Of every process of the city that lives on this machine and at this data directory."""
+    """Of every process of the city at this data directory that lives, as far as this machine can know."""
     found = []
     for file in sorted(settings.data_dir.glob("doors*.json")):
         with contextlib.suppress(OSError, ValueError, TypeError):
             doors = Doors(**json.loads(file.read_text()))
-            found += [doors] if Path(f"/proc/{doors.pid}").exists() else []
+            elsewhere = file.name != DOORS and not file.name.startswith(f"doors.{socket.gethostname()}.")
+            found += [doors] if elsewhere or _lives(str(doors.pid)) else []
     return found
+
+
+def _lives(pid: str) -> bool:
+    return Path(f"/proc/{pid}").exists()
 
 
 def _nobody(settings: Settings) -> str:

@@ -12,7 +12,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {  # Name -> file: function, and the l
     "run": ("cities:run_command", "Run one part as a process of its own, against servers given by URLs."),
     "import": (
         "import_file:import_command",
-        "Bring in sites and spots: our GeoJSON, ParkAPI GeoJSON, or a table with --map; what is refused is listed by row.",
+        "Bring in sites and spots of our GeoJSON, ParkAPI GeoJSON or a table with --map; what is refused is listed by row.",
     ),
     "simulate": ("traffic:simulate_command", "Send simulated traffic to the running city, or to one of its own; report how true it is."),
     "devices": ("devices:devices", "Cameras, gates and counters."),

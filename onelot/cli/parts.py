@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import socket
 
 import uvloop
 from rich.console import Console
@@ -12,7 +13,7 @@ from foundation.tasks import settle_memory
 from onelot import data_directory, outside
 from onelot.cli import up
 from onelot.cli.connect import Doors, save_doors
-from onelot.config import Misused, Settings
+from onelot.config import LOOPBACK, Misused, Settings
 from onelot.data_directory import DataDirectory
 from onelot.outside import Outside
 from onelot.wiring import PARTS
@@ -38,7 +39,7 @@ async def _run(settings: Settings, part: str, parties: Outside) -> None:
         up.refuse_taken_ports(settings, frozenset({part}))
     place = data_directory.share(settings.data_dir)
     try:
-        await (_simulate(place, stop, console) if part == OUTSIDE else _run_part(settings, part, parties, stop, console))
+        await (_simulate(settings, place, stop, console) if part == OUTSIDE else _run_part(settings, part, parties, stop, console))
     finally:
         place.release()
 
@@ -52,10 +53,11 @@ async def _run_part(settings: Settings, part: str, parties: Outside, stop: async
         await up.until(stop, run.supervisor)
 
 
-async def _simulate(place: DataDirectory, stop: asyncio.Event, console: Console) -> None:
-    """Phones, departments and a bank for parts on this machine."""
+async def _simulate(settings: Settings, place: DataDirectory, stop: asyncio.Event, console: Console) -> None:
+    """Phones, departments and a bank for parts on this machine, or for those that reach it by its name."""
+    name = settings.http_host if settings.http_host in LOOPBACK else socket.gethostname()
     async with contextlib.AsyncExitStack() as stack:
-        parties = await stack.enter_async_context(outside.simulated(place))
+        parties = await stack.enter_async_context(outside.simulated(place, host=settings.http_host, name=name))
         outside.save(place.path, parties)
         doors = Doors(
             os.getpid(), "", "", "", 0,
