@@ -26,7 +26,7 @@ async def change_draft(desk: Office, *, person: uuid.UUID, case: uuid.UUID, patc
         changed, errors = draft.patched(found.matter, found.draft, patch)
         if errors:
             raise Invalid("some answers are not as they should be", errors=errors)
-        saved = dataclasses.replace(found.case, sealed=store.sealed(desk.keys, changed), revision=found.case.revision + 1)
+        saved = dataclasses.replace(found.case, sealed=store.sealed(found.key, changed), revision=found.case.revision + 1)
         await store.save_case(tx, saved)
         return dataclasses.replace(found, case=saved, draft=changed)
 

@@ -13,6 +13,7 @@ from services.cases import store
 from services.cases.model import Case, Opened, WorkingDays
 from services.catalog.model import Matter
 from services.catalog.shelf import Shelf, Versions
+from services.identity.personal import known_key
 from services.rules.model import Known
 
 
@@ -49,8 +50,12 @@ class Office(Desk):
 
 
 async def opened(desk: Desk, reader: store.Reader, case: Case) -> Opened:
+    """Raises NotFound when the applicant was erased."""
+    key = await known_key(reader, desk.keys, case.person)
+    if key is None:
+        raise NotFound
     matter = await desk.versions.get(reader, case.matter, case.version)
-    return Opened(case, matter, store.unsealed(desk.keys, case.sealed), await store.steps_of(reader, case.id))
+    return Opened(case, matter, store.unsealed(key, case.sealed), await store.steps_of(reader, case.id), key)
 
 
 async def own_case(desk: Office, person: uuid.UUID, case: uuid.UUID) -> Case:

@@ -1,5 +1,6 @@
 """What cases do when told: the rules decide what was handed in, and what was decided leaves once, as letters, licences and permits."""
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import msgspec
 
 from foundation import clock, events, ids, plates
+from foundation.errors import NotFound
 from foundation.events import CaseDecided, CaseFact, CaseMoved, CaseSubmitted
 from foundation.journal import Entry, Journal
 from foundation.postgres import Transaction
@@ -36,7 +38,8 @@ class StepsFollower:
         for entry in entries:
             fact = entry.event
             if isinstance(fact, CaseSubmitted) or (isinstance(fact, CaseMoved) and fact.state == "submitted"):
-                await advance_case(self._desk, tx, fact.case)
+                with contextlib.suppress(NotFound):  # The applicant was erased meanwhile.
+                    await advance_case(self._desk, tx, fact.case)
 
 
 class EffectsFollower:
@@ -56,8 +59,9 @@ class EffectsFollower:
             if isinstance(fact, CaseMoved) and fact.word != "supplement":
                 continue
             case = await store.load_case(tx, fact.case)
-            if case is not None:
-                await self._act(tx, fact, await opened(self._desk, tx, case), entry.at)
+            with contextlib.suppress(NotFound):  # The applicant was erased: there is nobody to write to.
+                if case is not None:
+                    await self._act(tx, fact, await opened(self._desk, tx, case), entry.at)
 
     async def _act(self, tx: Transaction, fact: CaseFact, found: Opened, at: datetime) -> None:
         if isinstance(fact, CaseSubmitted):
@@ -70,8 +74,8 @@ class EffectsFollower:
                 await self._issue(tx, found, found.matter.certificate, at)
 
     async def _write(self, tx: Transaction, found: Opened, kind: str, number: int, at: datetime) -> None:
-        letter = letter_of(self._desk, found, kind, number, at)
-        sealed = self._desk.keys.seal_lasting(msgspec.json.encode(letter).decode())
+        letter = letter_of(found, kind, number, at)
+        sealed = found.key.seal(msgspec.json.encode(letter).decode(), store.LETTER)
         await store.add_letter(tx, ids.id_of("letter", found.case.id, kind, number), found.case.id, kind, sealed, at)
 
     async def _issue(self, tx: Transaction, found: Opened, certificate: Certificate, at: datetime) -> None:
@@ -109,19 +113,19 @@ def plate_in(matter: Matter, draft: Draft, name: str) -> plates.Plate:
     return plates.plate_of(text, next((str(car["colour"]) for car in cars if car["plate"] == text), None))
 
 
-def letter_of(desk: Desk, found: Opened, kind: str, number: int, at: datetime) -> dict[str, dict[str, str]]:
+def letter_of(found: Opened, kind: str, number: int, at: datetime) -> dict[str, dict[str, str]]:
     """Title and body in both languages, with what the case says in their places."""
-    return {part: {language: _filled(desk, found, f"letter.{kind}.{part}", language, number, at) for language in ("zh", "en")}
+    return {part: {language: _filled(found, f"letter.{kind}.{part}", language, number, at) for language in ("zh", "en")}
             for part in ("title", "body")}  # fmt: skip
 
 
-def _filled(desk: Desk, found: Opened, key: str, language: str, number: int, at: datetime) -> str:
+def _filled(found: Opened, key: str, language: str, number: int, at: datetime) -> str:
     due = found.case.due_at
     values = {
         "name": str(value_at(found.draft.form, "/applicant/name") or ""),
         "matter": found.matter.name[language],
         "case": str(found.case.id),
-        "reason": _reason(desk, found, language, number),
+        "reason": _reason(found, language, number),
         "day": clock.local(found.case.submitted_at or at).date().isoformat(),
         "due": (clock.local(due) - timedelta(seconds=1)).date().isoformat() if due else "",
     }
@@ -131,11 +135,11 @@ def _filled(desk: Desk, found: Opened, key: str, language: str, number: int, at:
     return text.strip()
 
 
-def _reason(desk: Desk, found: Opened, language: str, number: int) -> str:
+def _reason(found: Opened, language: str, number: int) -> str:
     """What the person said who decided, or the rules that did."""
     made = next((one for one in found.steps if one.number == number), None)
     if made is not None and made.reason:
-        return desk.keys.unseal(made.reason)
+        return found.key.unseal(made.reason, store.REASON)
     wanted = "no" if any(reason.verdict == "no" for reason in found.draft.reasons) else "yes"
     marks = "；" if language == "zh" else "; "
     return marks.join(reason.text[language] for reason in found.draft.reasons if reason.verdict == wanted)

@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta
 from typing import Literal, Protocol
 
 from foundation import clock
+from foundation.seal import Personal
 from services.catalog.draft import Draft
 from services.catalog.model import Matter
 from services.flow.model import Step
@@ -77,6 +78,7 @@ class Opened:
     matter: Matter
     draft: Draft
     steps: Sequence[Made]
+    key: Personal  # The applicant's own; whatever is said of her is sealed by it, so that dropping it forgets all of it.
 
 
 # The promise

@@ -69,7 +69,7 @@ async def decide_case(
         task = waits(found, "staff")
         if task is None or decision not in task.decisions or found.case.state != "in_review":
             raise Conflict("this case does not wait for that decision now; look at where it stands")
-        sealed = desk.keys.seal_lasting(reason) if reason else b""
+        sealed = found.key.seal(reason, store.REASON) if reason else b""
         return await step(desk, tx, found, task.id, decision, "staff", actor=staff, reason=sealed)
 
     return await desk.database.run(work)
@@ -155,7 +155,7 @@ def _case_at(desk: Desk, moved: Opened, position: Position, now: datetime) -> Ca
     if case.paused_at is not None and not paused and due is not None:
         due = model.due_resumed(due, case.paused_at, now, desk.calendar)
     return dataclasses.replace(
-        case, state=state, revision=case.revision + 1, sealed=store.sealed(desk.keys, moved.draft), due_at=due,
+        case, state=state, revision=case.revision + 1, sealed=store.sealed(moved.key, moved.draft), due_at=due,
         paused_at=(case.paused_at or now) if paused else None,
         decided_at=(case.decided_at or now) if state in model.DECIDED else None,
         staff_waits=any(one.node.role == "staff" for one in position.waiting),

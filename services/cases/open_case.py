@@ -11,6 +11,7 @@ from services.cases.desk import Office, asked
 from services.cases.model import Case
 from services.catalog import draft
 from services.catalog.model import Matter
+from services.identity.personal import personal_key
 from services.rules.model import Known
 
 
@@ -30,7 +31,9 @@ async def open_case(desk: Office, call: Call, matter: Matter, version: str) -> R
     async def work(tx: Transaction) -> Reply:
         if await store.lock_drafts(tx, call.me.person) >= model.DRAFTS_MAX:
             raise Conflict(f"there are {model.DRAFTS_MAX} drafts of yours already; withdraw one, or go on with it")
-        made = _case(desk, call.me.person, case, matter, version, draft.begun(matter, known))
+        key = await personal_key(tx, desk.keys, call.me.person, desk.clock.wall())
+        sealed = store.sealed(key, draft.begun(matter, known))
+        made = _case(desk, call.me.person, case, matter, version, sealed)
         await store.add_case(tx, made)
         tx.tell(events.CaseOpened(case=made.id, person=made.person, matter=made.matter, version=made.version), at=made.created_at)
         return Reply(str(made.id), 201)
@@ -38,9 +41,9 @@ async def open_case(desk: Office, call: Call, matter: Matter, version: str) -> R
     return await http.once(desk.database, desk.keys, call, work)
 
 
-def _case(desk: Office, person: uuid.UUID, case: uuid.UUID, matter: Matter, version: str, begun: draft.Draft) -> Case:
+def _case(desk: Office, person: uuid.UUID, case: uuid.UUID, matter: Matter, version: str, sealed: bytes) -> Case:
     return Case(
         id=case, person=person, matter=matter.code, version=version, agency=matter.agency, state="draft", revision=1,
-        sealed=store.sealed(desk.keys, begun), created_at=desk.clock.city(), submitted_at=None, due_at=None, paused_at=None,
+        sealed=sealed, created_at=desk.clock.city(), submitted_at=None, due_at=None, paused_at=None,
         decided_at=None, staff_waits=False,
     )  # fmt: skip

@@ -8,21 +8,22 @@ import msgspec
 
 from foundation import sql
 from foundation.postgres import Database, Record, Transaction
-from foundation.seal import Keys
+from foundation.seal import Personal
 from services.cases.model import Case, Made, MadeBy
 from services.catalog.draft import Draft
 
 queries = sql.load("services.cases")
 Reader = Database | Transaction
+DRAFT, REASON, LETTER = "case_file.sealed", "case_step.reason", "letter.sealed"  # What is sealed for one place opens in no other.
 _decode = msgspec.json.Decoder(Draft).decode
 
 
-def sealed(keys: Keys, draft: Draft) -> bytes:
-    return keys.seal_lasting(msgspec.json.encode(draft).decode())
+def sealed(key: Personal, draft: Draft) -> bytes:
+    return key.seal(msgspec.json.encode(draft).decode(), DRAFT)
 
 
-def unsealed(keys: Keys, content: bytes) -> Draft:
-    return _decode(keys.unseal(content))
+def unsealed(key: Personal, content: bytes) -> Draft:
+    return _decode(key.unseal(content, DRAFT))
 
 
 async def add_case(tx: Transaction, case: Case) -> None:

@@ -8,7 +8,7 @@ from foundation.errors import Conflict, Invalid
 from foundation.postgres import Transaction
 from services.cases import model, store
 from services.cases.change_draft import own_locked
-from services.cases.desk import Office, asked, own_case
+from services.cases.desk import Office, asked, opened, own_case
 from services.cases.model import Opened
 from services.catalog import draft
 from services.rules.model import Known
@@ -33,19 +33,16 @@ async def submit_case(desk: Office, *, person: uuid.UUID, case: uuid.UUID) -> Op
 
 async def _asked_again(desk: Office, person: uuid.UUID, case: uuid.UUID) -> dict[str, Known]:
     """Outside of the transaction: a slow department must not hold a lock. A draft with gaps asks nobody."""
-    found = await own_case(desk, person, case)
-    if found.state != "draft":
+    found = await opened(desk, desk.database, await own_case(desk, person, case))
+    if found.case.state != "draft" or draft.judged(found.matter, found.draft):
         return {}
-    matter, began = await desk.versions.get(desk.database, found.matter, found.version), store.unsealed(desk.keys, found.sealed)
-    if draft.judged(matter, began):
-        return {}
-    return await asked(desk, matter, person, case, draft.stale(matter, began, desk.clock.city()))
+    return await asked(desk, found.matter, person, case, draft.stale(found.matter, found.draft, desk.clock.city()))
 
 
 async def _hand_in(desk: Office, tx: Transaction, found: Opened, whole: draft.Draft) -> Opened:
     now = desk.clock.city()
     case = dataclasses.replace(
-        found.case, state="submitted", revision=found.case.revision + 1, sealed=store.sealed(desk.keys, whole), submitted_at=now,
+        found.case, state="submitted", revision=found.case.revision + 1, sealed=store.sealed(found.key, whole), submitted_at=now,
         due_at=model.due_after(now, found.matter.promise_days, desk.calendar),
     )  # fmt: skip
     await store.save_case(tx, case)

@@ -8,6 +8,7 @@ import msgspec
 
 from foundation import clock
 from foundation.postgres import Record
+from foundation.seal import Personal
 from services.cases import model, store
 from services.cases.desk import Desk
 from services.cases.model import Case, Made, Opened
@@ -154,8 +155,8 @@ def case_view(desk: Desk, found: Opened, letters: Sequence[Record], *, staff: bo
         checks=[CheckView(one.pointer, one.held, one.source, time_of(one.as_of)) for one in held.checks],
         missing=draft.missing(matter, held),
         hidden=sorted(forms.hidden(matter.form, held.form)),
-        steps=step_views(desk, found),
-        letters=[_letter(desk, row) for row in letters],
+        steps=step_views(found),
+        letters=[_letter(found.key, row) for row in letters],
         reasons=reason_views(matter, held, staff=staff),
         licence=licence_of_case(case.id) if case.state == "approved" and matter.certificate else None,
         promise=promise_view(desk, case),
@@ -176,12 +177,12 @@ def _choices(matter: Matter, held: draft.Draft) -> dict[str, list[ChoiceView]]:
     return {pointer: [ChoiceView(one.value, one.label) for one in offered] for pointer, offered in found.items()}
 
 
-def case_row(desk: Desk, case: Case, matter: Matter) -> CaseRow:
-    held = store.unsealed(desk.keys, case.sealed)
-    name = str(forms.value_at(held.form, "/applicant/name") or "")
+def case_row(desk: Desk, found: Opened) -> CaseRow:
+    case = found.case
+    name = str(forms.value_at(found.draft.form, "/applicant/name") or "")
     return CaseRow(
-        case.id, case.matter, words(matter.name), case.agency, case.state, forms.mask("name", name) if name else "",
-        len(draft.pledged(matter, held)), promise_view(desk, case), clock.rfc3339(case.created_at), time_of(case.submitted_at),
+        case.id, case.matter, words(found.matter.name), case.agency, case.state, forms.mask("name", name),
+        len(draft.pledged(found.matter, found.draft)), promise_view(desk, case), clock.rfc3339(case.created_at), time_of(case.submitted_at),
     )  # fmt: skip
 
 
@@ -193,7 +194,7 @@ def promise_view(desk: Desk, case: Case) -> PromiseView:
     return PromiseView(time_of(case.due_at), time_of(case.paused_at), bool(late), left)
 
 
-def step_views(desk: Desk, found: Opened) -> list[StepView]:
+def step_views(found: Opened) -> list[StepView]:
     """What happened in order, and what it waits for; a reason is the words of whoever decided."""
     case, matter = found.case, found.matter
     steps = [
@@ -206,7 +207,7 @@ def step_views(desk: Desk, found: Opened) -> list[StepView]:
             None,
         )
     ]
-    steps += [_done(desk, matter, made) for made in found.steps]
+    steps += [_done(found, made) for made in found.steps]
     steps += [
         StepView(one.node.id, words(matter.text(f"step.{one.node.id}")), "now", str(one.node.role or "system"), None, None)
         for one in pending(found)
@@ -215,10 +216,10 @@ def step_views(desk: Desk, found: Opened) -> list[StepView]:
     return [*steps, StepView("decided", words(matter.text("step.decided")), state, "system", time_of(case.decided_at), None)]
 
 
-def _done(desk: Desk, matter: Matter, made: Made) -> StepView:
-    reason = desk.keys.unseal(made.reason) if made.reason else None
+def _done(found: Opened, made: Made) -> StepView:
+    reason = found.key.unseal(made.reason, store.REASON) if made.reason else None
     who = {"rule": "system", "time": "system"}.get(made.made_by, made.made_by)
-    return StepView(made.task, words(matter.text(f"step.{made.task}")), "done", who, time_of(made.at), reason)
+    return StepView(made.task, words(found.matter.text(f"step.{made.task}")), "done", who, time_of(made.at), reason)
 
 
 def reason_views(matter: Matter, held: draft.Draft, *, staff: bool) -> list[ReasonView]:
@@ -236,8 +237,8 @@ def reason_views(matter: Matter, held: draft.Draft, *, staff: bool) -> list[Reas
     ]  # fmt: skip
 
 
-def _letter(desk: Desk, row: Record) -> LetterView:
-    said = msgspec.json.decode(desk.keys.unseal(row["sealed"]), type=dict[str, dict[str, str]])
+def _letter(key: Personal, row: Record) -> LetterView:
+    said = msgspec.json.decode(key.unseal(row["sealed"], store.LETTER), type=dict[str, dict[str, str]])
     return LetterView(row["id"], row["kind"], words(said["title"]), words(said["body"]), clock.rfc3339(row["at"]))
 
 

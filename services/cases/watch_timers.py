@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import functools
 import uuid
 from collections.abc import Callable
 
@@ -9,9 +10,10 @@ import msgspec
 import structlog
 
 from foundation import clock, events, postgres
+from foundation.errors import NotFound
 from foundation.postgres import Transaction
 from services.cases import model, store
-from services.cases.desk import Office, asked, locked_case
+from services.cases.desk import Office, asked, locked_case, opened
 from services.cases.model import Opened
 from services.cases.move_case import step
 from services.catalog import draft
@@ -47,6 +49,8 @@ async def serve_due(desk: Office) -> int:
                 await check_pledges(desk, row["case_id"], row["tries"])
         except postgres.AWAY:
             raise
+        except NotFound:
+            await desk.database.run(functools.partial(_forget, row["case_id"]))
         except Exception as error:
             log.error("timer_failed", kind=row["kind"], case=str(row["case_id"]), error=repr(error)[:300])
             await _put_off(desk, row["case_id"], row["kind"], row["task"], row["tries"])
@@ -67,6 +71,11 @@ async def _time_is_over(desk: Office, case: uuid.UUID, task: str) -> None:
     await desk.database.run(work)
 
 
+async def _forget(case: uuid.UUID, tx: Transaction) -> None:
+    """The applicant was erased: her case waits for nothing."""
+    await store.end_timers(tx, case)
+
+
 async def _put_off(desk: Office, case: uuid.UUID, kind: str, task: str, tries: int) -> None:
     later = desk.clock.city() + clock.seconds(LATER)
     await desk.database.run(lambda tx: store.set_timer(tx, case, kind, task, later, tries + 1))
@@ -77,9 +86,8 @@ async def check_pledges(desk: Office, case: uuid.UUID, tries: int) -> None:
     row = await store.load_case(desk.database, case)
     answers: dict[str, Known] = {}
     if row is not None and row.state not in ("draft", "withdrawn"):
-        matter = await desk.versions.get(desk.database, row.matter, row.version)
-        silent = draft.silent(matter, store.unsealed(desk.keys, row.sealed))
-        answers = await asked(desk, matter, row.person, case, silent)
+        found = await opened(desk, desk.database, row)
+        answers = await asked(desk, found.matter, row.person, case, draft.silent(found.matter, found.draft))
 
     async def work(tx: Transaction) -> None:
         if not await store.lock_timer(tx, case, "pledge", "", desk.clock.city()):
@@ -106,7 +114,7 @@ async def _keep(desk: Office, tx: Transaction, found: Opened, changed: draft.Dra
         world = draft.world(found.matter, changed, found.case.submitted_at or now)
         decision = engine.decide(found.matter.rules, world, clock.local(now).date().isoformat())
         changed = msgspec.structs.replace(changed, reasons=decision.reasons)
-    case = dataclasses.replace(found.case, sealed=store.sealed(desk.keys, changed), revision=found.case.revision + 1)
+    case = dataclasses.replace(found.case, sealed=store.sealed(found.key, changed), revision=found.case.revision + 1)
     await store.save_case(tx, case)
     held = all(check.held for check in changed.checks[len(found.draft.checks) :])
     elements = tuple(sorted(element for element, known in answers.items() if known.state != "unknown"))

@@ -6,6 +6,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from foundation import masks
+
 Json = Any  # What a JSON document may hold.
 Schema = Mapping[str, Any]
 ASK = "x-ask"
@@ -143,15 +145,12 @@ def is_clean(text: str) -> bool:
     return all(char in "\n\t" or unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Zl", "Zp") for char in text)
 
 
+MASKS = {"name": masks.masked_name, "id_no": masks.masked_id_no, "phone": masks.masked_phone}
+
+
 def mask(kind: str, text: str) -> str:
     """What people see of somebody else's value who need to know that it is there: decided on the server."""
-    if kind == "name":
-        return text[:1] + "*" * max(1, len(text) - 1)
-    if kind == "id_no":
-        return text[:3] + "*" * (len(text) - 7) + text[-4:] if len(text) > 7 else "*" * len(text)
-    if kind == "phone":
-        return f"{text[:-8]}****{text[-4:]}"
-    return text
+    return MASKS[kind](text) if kind in MASKS else text
 
 
 def masked(schema: Schema, form: Json) -> Json:

@@ -1,5 +1,6 @@
 """What rules believe about the world: a value, none, or unknown; and what a decision is made of. Pure."""
 
+import math
 import re
 from collections.abc import Mapping
 from datetime import date, datetime
@@ -131,10 +132,11 @@ def typed(kind: Kind, value: Any) -> Any:  # str | int | float | bool | list[str
         return date.fromisoformat(value).isoformat() if kind == "date" else value
     if kind == "boolean" and isinstance(value, bool):
         return value
-    if kind == "integer" and isinstance(value, int | float) and not isinstance(value, bool) and value == int(value):
-        return int(value)
-    if kind == "number" and isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
+    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        if kind == "integer" and value == int(value):
+            return int(value)
+        if kind == "number":
+            return float(value)
     if kind == "strings" and isinstance(value, list | tuple) and all(isinstance(one, str) for one in value):
         return list(value)
     raise ValueError(f"this is no {kind}")
