@@ -42,10 +42,10 @@ def test_all_faults_are_told_at_once_each_by_its_pointer() -> None:
 
 
 def test_gap_in_a_group_is_told_by_the_field_and_not_by_the_group() -> None:
-    schema = form("home", home=form("street", "number", street=text(), number=text()))
+    schema = form("house", house=form("street", "number", street=text(), number=text()))
 
-    assert [one.pointer for one in judge(schema, {})] == ["/home/street", "/home/number"][::-1]
-    assert [one.pointer for one in judge(schema, {}, pledged=["/home/street"])] == ["/home/number"]
+    assert [one.pointer for one in judge(schema, {})] == ["/house/street", "/house/number"][::-1]
+    assert [one.pointer for one in judge(schema, {}, pledged=["/house/street"])] == ["/house/number"]
 
 
 def test_leftover_opens_next_question() -> None:
