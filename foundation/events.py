@@ -289,6 +289,21 @@ class SessionVoided(Fact, frozen=True, kw_only=True):
         return str(self.session)
 
 
+class DepartureSaid(Fact, frozen=True, kw_only=True):
+    """Somebody of the operator's said that a car has gone, which no device did; `evidence` names what proves it."""
+
+    kind: ClassVar[str] = "departure_said"
+    session: uuid.UUID
+    site: str
+    left_at: datetime
+    said_by: uuid.UUID
+    evidence: str
+
+    @property
+    def key(self) -> str:
+        return str(self.session)
+
+
 class BillSettled(Fact, frozen=True, kw_only=True):
     """A bill was issued or corrected: of `total`, `paid` was taken from the wallet and `owed` is a debt."""
 
@@ -493,6 +508,7 @@ FACTS: tuple[type[Fact], ...] = (
     SessionOpened,
     SessionClosed,
     SessionVoided,
+    DepartureSaid,
     BillSettled,
     TopUpPaid,
     DebtPaid,

@@ -2,20 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 import msgspec
 
 from foundation import masks, seal
 from foundation.clock import Clock, rfc3339, whole_seconds
-from foundation.http import Call, Instant, Page, Paged, Route, Text, Who, page_of, place_of
+from foundation.errors import NotFound
+from foundation.http import Call, Instant, Page, Paged, Reply, Route, Text, Who, once, page_of, place_of
 from foundation.money import Money, money
-from foundation.postgres import Database, Record
+from foundation.postgres import Database, Record, Transaction
 from parking.bills import apply_permits
 from parking.permits import store as permits
 from parking.permits.model import Permit, Presence
 from parking.sessions import fold_stays, store
+from parking.sessions.close_stay import close_stay
 from parking.tariffs.book import Book
 from parking.tariffs.model import Stay
 
@@ -46,6 +48,13 @@ class SessionView(msgspec.Struct, frozen=True):
     bill: UUID | None
 
 
+class CloseBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`evidence` names what proves it: the hash of a picture, the number of a ticket or a report; never a text about somebody."""
+
+    left_at: Annotated[datetime, msgspec.Meta(tz=True)]
+    evidence: Annotated[str, msgspec.Meta(pattern="^[A-Za-z0-9:._/-]{1,100}$")]
+
+
 class OperatorSessionView(SessionView, frozen=True):
     """`candidate` of an exit without an entry is the one stay inside whose plate may have been misread: a proposal, to be decided."""
 
@@ -65,10 +74,10 @@ class _Teller:
     async def operator_views(self, rows: Sequence[Record]) -> list[OperatorSessionView]:
         """Plates are masked."""
         held = await self._held(rows)
-        views = [self._view(row, held.get(row["plate_token"], ()), masked=True) for row in rows]
-        return [
-            OperatorSessionView(**msgspec.structs.asdict(view), candidate=row["candidate"]) for view, row in zip(views, rows, strict=True)
-        ]
+        return [self.operator_view(row, held.get(row["plate_token"], ())) for row in rows]
+
+    def operator_view(self, row: Record, held: Sequence[Permit] = ()) -> OperatorSessionView:
+        return OperatorSessionView(**msgspec.structs.asdict(self._view(row, held, masked=True)), candidate=row["candidate"])
 
     async def _held(self, rows: Sequence[Record]) -> Mapping[bytes, Sequence[Permit]]:
         """Permits of what still runs up a fee."""
@@ -95,6 +104,14 @@ class _Teller:
         return money(quoted.price.total) if quoted else None
 
 
+def _id_of(text: str) -> UUID:
+    """What is no id names nothing. Raises NotFound."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise NotFound from None
+
+
 def place_in_time(cursor: str | None) -> tuple[datetime | None, UUID | None]:
     return place_of(cursor, Instant, UUID) or (None, None)
 
@@ -118,7 +135,26 @@ def routes(database: Database, keys: seal.Keys, book: Book, clock: Clock) -> lis
         page = page_of(rows, call.query.limit, lambda row: (row["entered_at"].isoformat(), row["id"]))
         return Page(await teller.operator_views(page.items), page.next_cursor)
 
+    async def close_session(call: Call) -> Reply:
+        session = _id_of(call.path["session"])
+        operators = None if call.me.has("admin") else call.me.scopes("operator")
+
+        async def work(tx: Transaction) -> Reply:
+            await close_stay(
+                tx, keys, session, left_at=call.body.left_at, evidence=call.body.evidence, said_by=call.me.person, operators=operators,
+                now=clock.city(),
+            )  # fmt: skip
+            row = await tx.row(store.queries.session_of_operators, session)
+            assert row is not None, "closed a moment ago"
+            return Reply(teller.operator_view(row))
+
+        return await once(database, keys, call, work)
+
     return [
+        Route(
+            "POST", "/api/v1/operator/sessions/{session}/close", close_session, "Say when a car left that no device saw leave",
+            Who.OPERATOR, body=CloseBody, answer=OperatorSessionView, idempotent=True,
+        ),
         Route(
             "GET", "/api/v1/me/sessions", list_my_sessions, "My stays, newest first",
             Who.PERSON, SessionsQuery, answer=Page[SessionView],

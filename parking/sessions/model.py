@@ -13,11 +13,13 @@ import msgspec
 from msgspec.structs import replace
 
 What = Literal["occupied", "free", "in", "out"]
+BY_HAND = "operator"  # What stands for a device where a person says that a car has gone. No device has a name without its site's.
 NearPlates = Callable[[str, str], bool]
 
 CLEAR = timedelta(seconds=60)  # A spot must be clear so long before a departure is believed: devices blink.
 JITTER = timedelta(seconds=10)  # A car at a barrier may be seen in, out and in; what counts is the net.
 REPEAT = timedelta(seconds=60)  # The same direction again within it is the same passage.
+LEAVING = frozenset({"free", "out"})
 QUIET = timedelta(minutes=2)  # Longer than each of these together with what follows it: what lies so far apart does not touch.
 TRAVEL = timedelta(minutes=5)  # Nobody gets from one site to another in less.
 
@@ -46,8 +48,14 @@ class Seen(msgspec.Struct, frozen=True):
     lane: str = ""
 
     @property
-    def order(self) -> tuple[datetime, int, str, bytes]:
-        return self.at, self.seq, self.device, self.id
+    def order(self) -> tuple[datetime, bool, int, str, bytes]:
+        """A car leaves after what the devices saw of it in the same moment, whoever says that it left."""
+        return self.at, self.by_hand, self.seq, self.device, self.id
+
+    @property
+    def by_hand(self) -> bool:
+        """Not seen by a device: somebody of the operator's says so."""
+        return self.device == BY_HAND
 
 
 class Stay(msgspec.Struct, frozen=True):
@@ -76,7 +84,7 @@ class Stay(msgspec.Struct, frozen=True):
 
 def stays_of(seen: Iterable[Seen], *, gated: bool, near: NearPlates) -> list[Stay]:
     """The stays of one unit, oldest first: of a spot, or of one plate at one site's gates."""
-    ordered = _without_corrected(sorted(set(seen), key=lambda one: one.order))
+    ordered = _without_refuted(_without_corrected(sorted(set(seen), key=lambda one: one.order)))
     return _gate_stays(ordered) if gated else _spot_stays(ordered, near)
 
 
@@ -85,6 +93,22 @@ def _without_corrected(ordered: Sequence[Seen]) -> list[Seen]:
     last = {(one.device, one.lane, one.at, one.what in ("in", "out") and one.what): one for one in ordered}
     kept = {one.id for one in last.values()}
     return [one for one in ordered if one.id in kept]
+
+
+def _without_refuted(ordered: Sequence[Seen]) -> list[Seen]:
+    """A person's word that a car has gone counts where the devices say that it came and do not say themselves when it went."""
+    kept: list[Seen] = []
+    came = said = False
+    for place, one in enumerate(ordered):
+        if one.by_hand:
+            after = next((other for other in ordered[place:] if not other.by_hand), None)
+            if not came or said or (after is not None and after.what in LEAVING):
+                continue
+            said = True
+        else:
+            came, said = one.what not in LEAVING, False
+        kept.append(one)
+    return kept
 
 
 # A spot
@@ -96,12 +120,19 @@ def _spot_stays(ordered: Sequence[Seen], near: NearPlates) -> list[Stay]:
         current = stays[-1] if stays else None
         if one.what == "free":
             if current is not None and current.left_at is None:
-                stays[-1] = replace(current, left_at=max(one.at, current.proven_at), closed_by=one.id, evidence=current.evidence | {one.id})
+                left_at = max(one.at, current.proven_at)
+                stays[-1] = replace(
+                    current, left_at=left_at, closed_by=one.id, why=current.why | _doubt(one), evidence=current.evidence | {one.id}
+                )
         elif current is None or current.over:
             stays.append(_begun(one))
         else:
             stays[-1:] = _occupied_again(current, one, near)
     return stays
+
+
+def _doubt(end: Seen) -> frozenset[str]:
+    return frozenset({"closed_by_operator"}) if end.by_hand else frozenset()
 
 
 def _begun(one: Seen) -> Stay:
@@ -116,7 +147,8 @@ def _occupied_again(current: Stay, one: Seen, near: NearPlates) -> list[Stay]:
         if one.at - current.left_at > CLEAR or same is False:
             return [replace(current, over=True), _begun(one)]
         gaps = (*current.gaps, (current.left_at, one.at))
-        return [_with_proof(replace(current, left_at=None, closed_by=None, gaps=gaps, returned=one), one)]
+        why = current.why - {"closed_by_operator"}
+        return [_with_proof(replace(current, left_at=None, closed_by=None, why=why, gaps=gaps, returned=one), one)]
     if same is not False:
         return [_with_proof(current, one)]
     if current.returned is not None and current.proven_at <= current.gaps[-1][0]:  # The other car came in the gap that looked like a blink.
@@ -171,7 +203,8 @@ def _gate_stays(ordered: Sequence[Seen]) -> list[Stay]:
                 stays[-1] = replace(current, left_at=current.proven_at, why=current.why | {"exit_missing"}, over=True)
             stays.append(replace(_begun(one), evidence=passage.evidence))
         elif inside and current is not None:
-            stays[-1] = replace(current, left_at=one.at, closed_by=one.id, evidence=current.evidence | passage.evidence, over=True)
+            why, evidence = current.why | _doubt(one), current.evidence | passage.evidence
+            stays[-1] = replace(current, left_at=one.at, closed_by=one.id, why=why, evidence=evidence, over=True)
         else:
             lost = replace(_begun(one), left_at=one.at, closed_by=one.id, evidence=passage.evidence, over=True)
             stays.append(replace(lost, why=lost.why | {"entry_missing"}))
@@ -189,8 +222,11 @@ def _passages(ordered: Sequence[Seen]) -> list[_Pass]:
     groups: list[list[Seen]] = []
     for one in ordered:
         before = groups[-1][-1] if groups else None
-        limit = REPEAT if before is not None and before.what == one.what else JITTER
-        if before is not None and one.at - before.at <= limit:
+        if before is None or before.by_hand or one.by_hand:
+            groups.append([one])
+            continue
+        limit = REPEAT if before.what == one.what else JITTER
+        if one.at - before.at <= limit:
             groups[-1].append(one)
         else:
             groups.append([one])
@@ -261,7 +297,7 @@ def _apart(earlier: Presence, later: Presence) -> bool:
     return later.entered_at - earlier.proven_at >= (timedelta(0) if earlier.site == later.site else TRAVEL)
 
 
-DOUBTS = frozenset({"exit_missing", "entry_missing", "exit_missing_elsewhere", "two_places", "no_plate"})
+DOUBTS = frozenset({"exit_missing", "entry_missing", "exit_missing_elsewhere", "two_places", "no_plate", "closed_by_operator"})
 UNDEBITED = frozenset({"earlier_exit_unseen"})  # Sure in itself, but whose car it was is not: it is billed, and paid by hand.
 
 

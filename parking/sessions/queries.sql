@@ -16,7 +16,7 @@ SELECT o.unit, min(o.at) AS at FROM parking.observation o
 -- name: anchors -- per unit the last moment before what is new at which nothing was under way: what lies on its two sides is told apart
 SELECT u.unit, coalesce((
     SELECT o.at FROM parking.observation o
-     WHERE o.unit = u.unit AND o.at < u.at - $3::interval
+     WHERE o.unit = u.unit AND o.at < u.at - $3::interval AND o.device <> 'operator' -- a person's word may be refuted by what comes later
        AND (o.what = 'free' AND NOT EXISTS (
               SELECT 1 FROM parking.observation n
                WHERE n.unit = o.unit AND n.at >= o.at AND n.at <= o.at + $4::interval AND n.what = 'occupied')
@@ -51,6 +51,13 @@ SELECT s.* FROM parking.session s JOIN unnest($1::text[], $2::timestamptz[]) AS 
 SELECT s.* FROM parking.session s
  WHERE s.site = $1 AND s.spot = '' AND s.state <> 'void' AND s.plate_token IS NOT NULL AND s.entered_at <= $3
    AND coalesce(s.seen_left_at, 'infinity') > $2 AND (s.seen_left_at IS NOT NULL OR coalesce(s.left_at, 'infinity') > $2);
+
+-- name: session_with_operator
+SELECT s.*, p.operator FROM parking.session s JOIN parking.site p ON p.id = s.site WHERE s.id = $1;
+
+-- name: session_of_operators
+SELECT s.*, b.id AS bill, b.total, p.zone FROM parking.session s JOIN parking.site p ON p.id = s.site LEFT JOIN parking.bill b ON b.session = s.id
+ WHERE s.id = $1;
 
 -- name: sessions_by_id
 SELECT * FROM parking.session WHERE id = ANY ($1) ORDER BY id;

@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 HOUSES = ("gateway_mqtt", "citymap", "parking", "services")
 SOURCES = {file: file.read_text() for house in HOUSES for file in (ROOT / house).rglob("*.py")}
 SHOWN = {  # Facts that nobody follows yet: where people see what they say.
+    "departure_said": "/api/v1/operator/sessions",
     "debt_paid": "/api/v1/me/wallet",
     "case_opened": "/api/v1/services/cases",
     "case_withdrawn": "/api/v1/services/cases",

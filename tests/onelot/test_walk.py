@@ -40,6 +40,10 @@ BODIES: dict[str, tuple[dict[str, Any], list[tuple[dict[str, Any], str]]]] = {
         ],
     ),
     "POST /api/v1/me/plates/{id}/pay": ({"rail": "wallet"}, [({"rail": "shells"}, "/rail")]),
+    "POST /api/v1/operator/sessions/{session}/close": (
+        {"left_at": "2026-03-02T10:00:00+08:00", "evidence": "ticket:17"},
+        [({"left_at": "2026-03-02T10:00:00"}, "/left_at"), ({"evidence": ""}, "/evidence"), ({"evidence": "the red car"}, "/evidence")],
+    ),
     "POST /api/v1/services/licences/{id}/revocation": ({"reason": "misused"}, [({"reason": "plate_passed"}, "/reason")]),
     "POST /api/v1/services/verify": ({"token": "rubbish"}, [({"token": 7}, "/token")]),
     "POST /api/v1/me/bills/{bill}/pay": ({"rail": "wallet"}, [({"rail": "shells"}, "/rail")]),

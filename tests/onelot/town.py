@@ -154,6 +154,7 @@ PATHS = {
     "/api/v1/me/bills/": ("{bill}", "bill"),
     "/api/v1/me/wallet/topups/": ("{topup}", "topup"),
     "/api/v1/services/licences/": ("{id}", "licence"),
+    "/api/v1/operator/sessions/": ("{session}", "stay"),
     "/api/v1/operator/devices/": ("{device}", "gate"),
     "/api/v1/services/cases/": ("{id}", "case"),
     "/api/v1/services/matters/": ("{code}", "matter"),
@@ -284,7 +285,7 @@ async def named(town: Town) -> None:
         return page if len(page["items"]) >= STAYS and all(one["state"] == "paid" for one in page["items"]) else None
 
     bills = await one_car.eventually(settled, "anna's bills")
-    town.ids["bill"] = bills["items"][0]["id"]
+    town.ids |= {"bill": bills["items"][0]["id"], "stay": bills["items"][0]["session"]}
     town.ids["plate"] = (await anna.must("GET", "/api/v1/me/plates"))["items"][0]["id"]
     topup = await anna.must("POST", "/api/v1/me/wallet/topups", {"amount": 100, "currency": "CNY"}, key=str(uuid.uuid4()))
     town.ids["topup"] = topup["id"]

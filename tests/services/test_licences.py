@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
-from foundation import journal
+from foundation import journal, postgres
 from foundation.events import LicenceIssued, LicenceRevoked, Names, PermitEnded, PermitGranted, PlateProved
 from foundation.journal import Follower
 from foundation.postgres import Transaction
@@ -29,7 +29,7 @@ from services.licences.issue_licence import issue
 from services.licences.keyring import Keyring
 from services.licences.model import Permit
 from services.licences.revoke_licence import revoke
-from services.licences.verify_licence import Throttle
+from services.licences.verify_licence import Throttle, verify
 from tests.services.conftest import ISSUER, Caller, House
 from tests.services.test_privacy import everything_kept
 
@@ -260,8 +260,8 @@ def b64_of(part: bytes) -> str:
     return base64.urlsafe_b64encode(part).rstrip(b"=").decode()
 
 
-async def test_our_key_under_another_type_issuer_or_with_more_in_it_is_forged(office: House) -> None:
-    """extra-pieces-in-the-bundle: what is not exactly what we write is refused whole, though the signature holds."""
+async def test_extra_pieces_in_the_bundle(office: House) -> None:
+    """What is not exactly what we write is refused whole, though our own key has signed it."""
     me = await office.log_in(PHONE)
     claims = claims_of(await shown(me, (await issued(office, me.person)).licence))
     signer = office.keyring.signer(office.clock.wall()) if office.keyring else None
@@ -294,8 +294,8 @@ def test_reading_never_fails_on_rubbish(text: str) -> None:
         token.read(text, ring(), ISSUER, NOW)
 
 
-async def test_keys_outlive_their_rotation_and_sign_in_their_time_only(office: House) -> None:
-    """valid-then-expired-now: an old key's signature of its own time holds, one of after its time does not."""
+async def test_valid_then_expired_now(office: House) -> None:
+    """An old key's signature of its own time holds, one of after its time does not."""
     assert office.keyring is not None
     me = await office.log_in(PHONE)
     one = await issued(office, me.person)
@@ -345,6 +345,18 @@ async def test_offline_verifier_needs_the_published_keys_only(office: House) -> 
     found = jwt.decode(text, ECKey.import_key(answer[1]["keys"][0]), algorithms=["ES256"])
 
     assert found.claims["class"] == "zz.residence_permit" and found.claims["iss"] == ISSUER
+
+
+async def test_no_status_taken_for_good(office: House, postgres_url: str) -> None:
+    """Who cannot ask says so: with the database away there is no verdict at all, though the signature holds."""
+    me = await office.log_in(PHONE)
+    text = await shown(me, (await issued(office, me.person)).licence)
+    now = office.clock.wall()
+    assert office.keyring is not None
+    async with postgres.connect(postgres_url, size=1) as other:
+        pass
+    with pytest.raises(postgres.AWAY):
+        await verify(other, office.keyring, text, issuer=ISSUER, wall=now, city=now)
 
 
 async def test_questions_from_one_place_have_a_limit_and_others_go_on(office: House) -> None:

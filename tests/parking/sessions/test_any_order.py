@@ -20,6 +20,9 @@ from foundation.events import SpotSeen, VehiclePassed
 from foundation.postgres import Database, Record
 from foundation.sql import Query
 from parking.ledger.model import AccountKind
+from parking.sessions import fold_stays
+from parking.sessions.model import BY_HAND, Seen
+from parking.sessions.store import Observation
 from parking.tariffs.calendar import official
 from parking.tariffs.model import PermitSpan, Stay
 from parking.tariffs.price_stay import price_stay
@@ -243,3 +246,49 @@ async def _holds(city: City, chance: random.Random, told: int, since: int, ended
     if chance.random() < 0.5:
         await city.conclude(NINE + timedelta(days=2))
     await city.end_permit(permit, PLATES[0], _minute(ended), at=_minute(told_ended))
+
+
+@given(
+    st.lists(st.tuples(st.booleans(), st.integers(0, 40), st.booleans()), min_size=1, max_size=8),
+    st.lists(st.tuples(st.booleans(), st.integers(0, 45)), min_size=1, max_size=3),
+    st.randoms(use_true_random=False),
+)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+async def test_departures_said_by_hand_in_any_order_end_the_same_stays(
+    connected: Database, keys: seal.Keys, seen: list[tuple[bool, int, bool]], said: list[tuple[bool, int]], chance: random.Random
+) -> None:
+    """At a spot and at a gate, some ten minutes apart and some within moments."""
+    told = []
+    for shuffled in (False, True):
+        city = City(connected, keys, FixedClock())
+        sites = [await city.site("spot"), await city.site("gate")]
+        acts = [partial(_is_seen, city, sites, *one, number) for number, one in enumerate(seen)]
+        acts += [partial(_is_said, city, sites, *one) for one in said]
+        if shuffled:
+            chance.shuffle(acts)
+        for act in acts:
+            await act()
+        await city.conclude(NINE + timedelta(days=2))
+        await city.proved()
+        told.append(await city.told())
+
+    assert told[0] == told[1]
+
+
+def _moment(step: int) -> datetime:
+    return NINE + timedelta(minutes=10 * (step // 4), seconds=7 * (step % 4))
+
+
+async def _is_seen(city: City, sites: Sequence[str], gate: bool, step: int, comes: bool, number: int) -> None:
+    city.seq = number
+    if gate:
+        await city.hear(city.passed(sites[1], _moment(step), "in" if comes else "out", PLATES[0]))
+    else:
+        await city.hear(city.seen(sites[0], "1", _moment(step), "occupied" if comes else "free", PLATES[3] if comes else None))
+
+
+async def _is_said(city: City, sites: Sequence[str], gate: bool, step: int) -> None:
+    unit = f"{sites[1]}|{city.token(PLATES[0]).hex()}" if gate else f"{sites[0]}-1"
+    one = Seen(ids.id_of("said", unit, step).bytes, _moment(step), 0, BY_HAND, "out" if gate else "free", raw_at=_moment(step))
+    found = Observation(unit, sites[int(gate)], "" if gate else unit, one, "ticket:1", one.at, no_clock=False)
+    await city.database.run(lambda tx: fold_stays.fold_stays(tx, [found], keys=city.keys, now=city.clock.city()))
