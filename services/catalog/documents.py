@@ -35,7 +35,7 @@ class Document:
         """The mapping there; nothing, and a fault, when it is something else."""
         value = self.value
         for name in pointer.split("/")[1:]:
-            value = value.get(name) if isinstance(value, dict) else value[int(name)] if isinstance(value, list) else None
+            value = _inside(value, name)
         if isinstance(value, dict):
             return value
         if value is not None:
@@ -49,6 +49,13 @@ class Document:
             if key not in known:
                 self.fault(f"{pointer}/{key}", f"nobody reads the key {key!r}; known are {', '.join(known)}")
         return found
+
+
+def _inside(value: Any, name: str) -> Any:
+    """None where there is nothing of that name or place."""
+    if isinstance(value, list):
+        return value[int(name)] if name.isdigit() and int(name) < len(value) else None
+    return value.get(name) if isinstance(value, dict) else None
 
 
 def read(file: str, text: str | None, faults: list[Fault]) -> Document:
