@@ -14,6 +14,7 @@ from foundation.postgres import Database
 from gateway_mqtt import store as gateway
 from parking.pulse import follow as pulse
 from parking.sessions import follow as sessions
+from services.cases import forget_old as cases
 from services.exchange import forget_old as exchange
 from services.identity import forget_old as identity
 from services.licences import show_licence
@@ -39,6 +40,7 @@ async def forget_old(database: Database, clock: Clock) -> None:
     await identity.forget_old(database, clock.wall())
     await show_licence.forget_old(database, clock.wall())
     await exchange.forget_old(database, city)
+    await cases.forget_old(database, city)
 
 
 async def keep_forgetting(database: Database, clock: Clock, done: Callable[[], None]) -> None:

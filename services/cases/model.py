@@ -18,7 +18,6 @@ OPEN: tuple[State, ...] = ("draft", "submitted", "in_review", "supplement")
 DECIDED: tuple[State, ...] = ("approved", "rejected")
 DRAFTS_MAX = 20  # A person: each new one asks the departments anew.
 REASON_MAX = 1000
-DRAFT_DAYS = 30
 PLEDGE_AFTER = timedelta(minutes=1)  # When a silent department is asked again, then twice as long each time, up to a day.
 PLEDGE_LATEST = timedelta(days=1)
 PLEDGE_TRIES_MAX = 40

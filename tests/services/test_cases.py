@@ -3,7 +3,7 @@
 import asyncio
 import dataclasses
 import uuid
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -14,6 +14,7 @@ from foundation.seal import Keys
 from parking.tariffs.calendar import official
 from services.cases import model, store, views, watch_timers
 from services.cases.follow import EffectsFollower, StepsFollower, plate_in
+from services.cases.forget_old import forget_old
 from services.cases.move_case import decide_case
 from services.catalog import draft
 from services.identity import people, personal
@@ -113,6 +114,15 @@ async def test_drafts_of_a_person_are_bounded(counter: Counter) -> None:
 
     with pytest.raises(Conflict):
         await counter.begin("resident_parking")
+
+
+async def test_draft_left_lying_is_forgotten_and_nothing_else(counter: Counter) -> None:
+    found, kept = await counter.begin("resident_parking"), await counter.reviewed()
+
+    await forget_old(counter.database, counter.clock.city() + timedelta(days=31))
+
+    assert await store.load_case(counter.database, found.case.id) is None
+    assert await store.load_case(counter.database, kept.case.id) is not None
 
 
 # Handing in
