@@ -632,6 +632,14 @@ CREATE TABLE parking.tariff (
     published_at timestamp with time zone NOT NULL
 );
 
+CREATE TABLE parking.tariff_correction (
+    sha256 text NOT NULL,
+    code text NOT NULL,
+    version integer NOT NULL,
+    body text NOT NULL,
+    corrected_at timestamp with time zone NOT NULL
+);
+
 CREATE TABLE parking.topup (
     id uuid NOT NULL,
     person uuid NOT NULL,
@@ -730,6 +738,9 @@ ALTER TABLE ONLY parking.session
 ALTER TABLE ONLY parking.site
     ADD CONSTRAINT site_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY parking.tariff_correction
+    ADD CONSTRAINT tariff_correction_pkey PRIMARY KEY (sha256);
+
 ALTER TABLE ONLY parking.tariff
     ADD CONSTRAINT tariff_pkey PRIMARY KEY (code, version);
 
@@ -771,6 +782,8 @@ CREATE INDEX bill_person ON parking.bill USING btree (person, issued_at DESC, id
 
 CREATE INDEX bill_site ON parking.bill USING btree (site, issued_at DESC, id);
 
+CREATE INDEX bill_tariff ON parking.bill USING btree (tariff, tariff_version, session);
+
 CREATE INDEX observation_age ON parking.observation USING brin (at);
 
 CREATE INDEX observation_passage ON parking.observation USING btree (device, at) WHERE (lane <> ''::text);
@@ -807,6 +820,8 @@ CREATE INDEX site_operator ON parking.site USING btree (operator);
 
 CREATE INDEX site_tariff ON parking.site USING btree (tariff);
 
+CREATE INDEX tariff_correction_of ON parking.tariff_correction USING btree (code, version);
+
 CREATE INDEX topup_due ON parking.topup USING btree (provider, next_poll_at) WHERE (next_poll_at IS NOT NULL);
 
 CREATE INDEX topup_pending ON parking.topup USING btree (person) WHERE (state <> ALL (ARRAY['paid'::text, 'failed'::text]));
@@ -831,6 +846,8 @@ CREATE TRIGGER immutable BEFORE DELETE OR UPDATE ON parking.bill_version FOR EAC
 
 CREATE TRIGGER immutable BEFORE DELETE OR UPDATE ON parking.tariff FOR EACH ROW EXECUTE FUNCTION parking.refuse_tariff_change();
 
+CREATE TRIGGER immutable BEFORE DELETE OR UPDATE ON parking.tariff_correction FOR EACH STATEMENT EXECUTE FUNCTION parking.refuse_change();
+
 CREATE TRIGGER kept BEFORE DELETE OR TRUNCATE ON parking.topup FOR EACH STATEMENT EXECUTE FUNCTION parking.topup_kept();
 
 CREATE TRIGGER kept BEFORE DELETE OR UPDATE OR TRUNCATE ON parking.topup_step FOR EACH STATEMENT EXECUTE FUNCTION parking.topup_kept();
@@ -851,6 +868,9 @@ ALTER TABLE ONLY parking.bill_version
 
 ALTER TABLE ONLY parking.payment
     ADD CONSTRAINT payment_bill_fkey FOREIGN KEY (bill) REFERENCES parking.bill(id);
+
+ALTER TABLE ONLY parking.tariff_correction
+    ADD CONSTRAINT tariff_correction_code_version_fkey FOREIGN KEY (code, version) REFERENCES parking.tariff(code, version);
 
 ALTER TABLE ONLY parking.topup_step
     ADD CONSTRAINT topup_step_topup_fkey FOREIGN KEY (topup) REFERENCES parking.topup(id);

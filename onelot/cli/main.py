@@ -17,7 +17,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {  # Name -> file: function, and the l
     "simulate": ("traffic:simulate_command", "Send simulated traffic to the running city, or to one of its own; report how true it is."),
     "devices": ("devices:devices", "Cameras, gates and counters."),
     "refused": ("devices:refused", "Messages and readings that were acknowledged and not taken, newest first."),
-    "tariff": ("tariffs:tariff", "Tariffs: check, publish, price."),
+    "tariff": ("tariffs:tariff", "Tariffs: check, publish, correct, price."),
     "matter": ("matters:matter", "Matters of the city's services: new, check, test, publish."),
     "people": ("people:people", "People and their roles."),
     "stuck": ("stuck:stuck", "What a follower could not apply, and what waits behind it."),

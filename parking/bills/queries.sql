@@ -51,6 +51,12 @@ SELECT DISTINCT ON (b.id) b.*
    AND (b.site = w.site OR b.tariff = nullif(w.line, ''))
  WHERE b.state <> 'void' ORDER BY b.id;
 
+-- name: bills_of_version -- that a version of a tariff priced
+SELECT session, total FROM parking.bill WHERE tariff = $1 AND tariff_version = $2 AND session > $3 AND state <> 'void' ORDER BY session LIMIT $4;
+
+-- name: totals_of_sessions
+SELECT session, total FROM parking.bill WHERE session = ANY ($1);
+
 -- name: set_paid
 UPDATE parking.bill SET paid = paid + $2, owed = owed - $2, state = $3 WHERE id = $1;
 

@@ -19,9 +19,10 @@ from parking.permits import store as permits
 from parking.permits.model import Presence
 from parking.sites import store as sites
 from parking.sites.store import Site
-from parking.tariffs import calendar, price_stay
+from parking.tariffs import calendar
 from parking.tariffs import store as tariffs
 from parking.tariffs.model import PermitSpan, Stay, Visit
+from parking.tariffs.price_published import price_published
 from parking.tariffs.render import render_lines
 from parking.tariffs.store import Published
 
@@ -41,6 +42,7 @@ class _Case:
     permits: tuple[PermitSpan, ...] = ()
     total: int = 0
     lines: str = ENTIRELY_FREE
+    sha256: str = ""
     provisional: bool = False
     paid: int = 0
     owed: int = 0
@@ -67,8 +69,10 @@ class _Case:
     @property
     def chained(self) -> bool:
         """Whether other visits of the plate have a say in its price."""
-        rule = self.tariff.tariff if self.tariff else None
-        return rule is not None and (rule.reentry is not None or rule.free.once_per != "chain" or rule.caps.of == "plate")
+        if self.tariff is None:
+            return False
+        rules = (self.tariff.tariff, *(rule for one in self.tariff.corrections for rule in one.line))
+        return any(rule.reentry is not None or rule.free.once_per != "chain" or rule.caps.of == "plate" for rule in rules)
 
     def debtor_changed(self) -> bool:
         before = self.before
@@ -205,10 +209,11 @@ async def _settle_cases(tx: Transaction, cases: Sequence[_Case], now: datetime) 
 
 
 def _price(case: _Case) -> None:
+    case.sha256 = case.tariff.sha256 if case.tariff else ""
     if not case.asked or case.tariff is None or case.stay.left_at is None:
         return
     stay = replace(stay_to_price(case.stay, case.stay.left_at, case.earlier), permits=case.permits)
-    price = price_stay.price_across(case.tariff.line, stay, calendar.official())
+    price, case.sha256 = price_published(case.tariff, stay, calendar.official())
     case.total, case.lines, case.provisional = price.total, render_lines(price.lines), price.provisional
 
 
@@ -371,13 +376,12 @@ def _bill_row(case: _Case, now: datetime) -> tuple[object, ...]:
         stay.vehicle_type,
         stay.certainty, stay.collect, stay.entered_at, max(_left_at(case), stay.entered_at), now, case.total, case.paid, case.owed,
         case.version, state,
-        rule.tariff.code if rule else "", rule.tariff.version if rule else 0, rule.sha256 if rule else "", case.provisional, case.lines,
+        rule.tariff.code if rule else "", rule.tariff.version if rule else 0, case.sha256, case.provisional, case.lines,
     )  # fmt: skip
 
 
 def _version_row(case: _Case, now: datetime) -> tuple[object, ...]:
-    sha256 = case.tariff.sha256 if case.tariff else ""
-    return case.id, case.version, now, case.total, case.stay.entered_at, max(_left_at(case), case.stay.entered_at), sha256, case.lines
+    return case.id, case.version, now, case.total, case.stay.entered_at, max(_left_at(case), case.stay.entered_at), case.sha256, case.lines
 
 
 def _fact(case: _Case) -> BillSettled:

@@ -17,7 +17,7 @@ from parking.tariffs import store, words
 from parking.tariffs.calendar import official
 from parking.tariffs.errors import TariffError
 from parking.tariffs.model import Price, Stay
-from parking.tariffs.price_stay import price_across
+from parking.tariffs.price_published import price_published
 from parking.tariffs.store import Published
 
 log = structlog.get_logger()
@@ -40,9 +40,10 @@ class TariffLabel(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Quoted:
-    """A price and the version that gave it."""
+    """A price and the version that gave it; the hash is its correction's, where that is cheaper."""
 
     price: Price
+    sha256: str
     rule: Published
 
 
@@ -110,7 +111,7 @@ class Book:
         if rule is None:
             return None
         try:
-            return Quoted(price_across(rule.line, stay, official()), rule)
+            return Quoted(*price_published(rule, stay, official()), rule)
         except TariffError:
             return None
 

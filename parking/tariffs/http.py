@@ -107,5 +107,5 @@ def quote_of(book: Book, stay: Stay) -> QuoteView:
     if quoted is None:
         raise Conflict(f"no tariff is in force at {site} at that time", code="no_tariff")
     rule = quoted.rule
-    name = TariffName(rule.tariff.code, rule.tariff.version, rule.sha256)
+    name = TariffName(rule.tariff.code, rule.tariff.version, quoted.sha256)
     return QuoteView(money(quoted.price.total), name, line_views(quoted.price.lines), quoted.price.provisional)

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import MAXYEAR, datetime
 
+import msgspec
+
 from foundation import sql
 from foundation.postgres import Record, Transaction
 from parking.tariffs.model import Tariff
@@ -13,13 +15,31 @@ queries = sql.load("parking.tariffs")
 _READ: dict[str, Tariff] = {}  # By sha256. Bounded by what a city publishes.
 
 
+class _Text(msgspec.Struct, frozen=True):
+    sha256: str
+    body: str
+
+
+_texts = msgspec.json.Decoder(list[_Text])
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """The line of versions with one of them as it should have been."""
+
+    version: int
+    sha256: str
+    line: tuple[Tariff, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Published:
-    """One version among all versions of its code (`line`)."""
+    """One version among all versions of its code (`line`), and what any of these should have said."""
 
     tariff: Tariff
     sha256: str
     line: tuple[Tariff, ...]
+    corrections: tuple[Correction, ...] = ()
 
 
 async def load(tx: Transaction, codes: Iterable[str]) -> dict[str, list[Published]]:
@@ -33,7 +53,16 @@ async def load(tx: Transaction, codes: Iterable[str]) -> dict[str, list[Publishe
 
 def published_of(rows: Sequence[Record]) -> list[Published]:
     line = tuple(_ending(_read(row["sha256"], row["body"]), row["effective_to"]) for row in rows)
-    return [Published(tariff, row["sha256"], line) for tariff, row in zip(line, rows, strict=True)]
+    corrections = tuple(one for place in range(len(rows)) for one in _corrections(line, place, rows[place]))
+    return [Published(tariff, row["sha256"], line, corrections) for tariff, row in zip(line, rows, strict=True)]
+
+
+def _corrections(line: tuple[Tariff, ...], place: int, row: Record) -> list[Correction]:
+    found = list[Correction]()
+    for one in _texts.decode(row["corrections"] or "[]"):
+        tariff = _ending(_read(one.sha256, one.body), row["effective_to"])
+        found.append(Correction(tariff.version, one.sha256, (*line[:place], tariff, *line[place + 1 :])))
+    return found
 
 
 def _ending(tariff: Tariff, until: datetime) -> Tariff:

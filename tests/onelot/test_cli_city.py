@@ -156,6 +156,16 @@ def test_tariff_is_published_once_and_never_changed(city: Shell, place: Path) ->
     assert changed.sentence, changed.error
 
 
+def test_tariff_published_wrong_is_corrected_downwards_and_asked_about_first(city: Shell, place: Path) -> None:
+    (place / "cheaper.yaml").write_text(TARIFF.replace("price: 300", "price: 299"))
+    asked = city.say("tariff", "correct", str(place / "cheaper.yaml"), "--dry-run")
+    (place / "unknown.yaml").write_text(TARIFF.replace("version: 1", "version: 7"))
+    unknown = city.say("tariff", "correct", str(place / "unknown.yaml"))
+
+    assert asked.status == 0 and asked.out.startswith("lot-day version 1: of ") and "would cost less" in asked.out
+    assert (unknown.status, unknown.sentence) == (1, "lot-day has no version 7 that could be corrected")
+
+
 def test_device_gets_its_card_once_and_only_at_a_site(city: Shell) -> None:
     said = city.say("devices", "add", "lot-8", "--kind", "gate", "--lane", "1", "--lane", "2", "--json")
     nowhere = city.say("devices", "add", "lot-404", "--kind", "camera")

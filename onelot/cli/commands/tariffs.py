@@ -9,6 +9,7 @@ from onelot.cli.connect import Reached
 from onelot.cli.errors import Failed
 from onelot.cli.options import as_json, common, debugged, instant, say, settings_of
 from onelot.config import Misused
+from parking.sessions.rerun_bills import Rerun, rerun_bills
 from parking.tariffs import price_stay, publish_tariff
 from parking.tariffs.calendar import official
 from parking.tariffs.errors import TariffFaults
@@ -17,7 +18,7 @@ from parking.tariffs.model import Stay, Tariff
 
 @click.group()
 def tariff() -> None:
-    """Tariffs: check, publish, price."""
+    """Tariffs: check, publish, correct, price."""
 
 
 def read_text(file: Path) -> str:
@@ -61,6 +62,27 @@ def tariff_publish(file: Path, **flags: object) -> None:
     except TariffFaults as faults:
         raise faults_of(file, faults) from None
     click.echo(f"{found.code} version {found.version} is {'published' if fresh else 'published already'}")
+
+
+@tariff.command("correct")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--dry-run", is_flag=True, help="Say what would be given back, and change nothing.")
+@common
+@debugged
+def tariff_correct(file: Path, dry_run: bool, **flags: object) -> None:
+    """Say what a published version should have said; bills that cost less by it are lowered, none is raised."""
+    text = read_text(file)
+
+    async def work(city: Reached) -> tuple[Tariff, Rerun]:
+        return await rerun_bills(city.database, text, now=city.clock.city(), dry_run=dry_run)
+
+    try:
+        found, rerun = connect.run(settings_of(**flags), work)
+    except TariffFaults as faults:
+        raise faults_of(file, faults) from None
+    head = f"{found.code} version {found.version}: of {rerun.bills} bills"
+    lower = "would cost less" if dry_run else "cost less now"
+    click.echo(f"{head} {rerun.lowered} {lower}, {rerun.given_back / 100:.2f} yuan together")
 
 
 @tariff.command("price")
