@@ -52,9 +52,9 @@ def _row(name: str, value: float | None, unit: str, baseline: float | None, goal
     return {"name": name, "value": value, "unit": unit, "baseline": baseline, "ratio": ratio, "goal": goal, "met": met, "note": note}
 
 
-def made_board() -> Board:
+def made_board(sites: int = SITES) -> Board:
     """The city at nine in the morning: every spot heard once, half of them taken, each site with one box for its cameras."""
-    board = Board(made_places(), micros(NOW))
+    board = Board(made_places(sites), micros(NOW))
     for site in board.places.sites:
         device = board.devices.meet(f"cam-{site.id}", site.id, micros(NOW))
         board.devices.connected(device, Connection(ids.id_of("connection", site.id), micros(NOW)))
@@ -66,20 +66,20 @@ def made_board() -> Board:
     return board
 
 
-def made_places() -> Places:
+def made_places(sites: int = SITES) -> Places:
     """Sites around 60 hot spots, sizes with a heavy tail that sum to the spots of the reference city."""
     random = np.random.default_rng(1)
     hot = random.uniform((CITY.w, CITY.s), (CITY.e, CITY.n), (60, 2))
-    where = np.clip(hot[random.integers(0, 60, SITES)] + random.normal(0, 0.012, (SITES, 2)), (CITY.w, CITY.s), (CITY.e, CITY.n))
-    sizes = np.maximum(20, random.pareto(1.6, SITES) * 150).astype(np.int64)
+    where = np.clip(hot[random.integers(0, 60, sites)] + random.normal(0, 0.012, (sites, 2)), (CITY.w, CITY.s), (CITY.e, CITY.n))
+    sizes = np.maximum(20, random.pareto(1.6, sites) * 150).astype(np.int64)
     sizes = np.maximum(10, sizes * SPOTS // sizes.sum())
     sizes[int(sizes.argmax())] += SPOTS - int(sizes.sum())
-    sites = [_made_site(number, float(where[number, 0]), float(where[number, 1])) for number in range(SITES)]
-    spot_site = np.repeat(np.arange(SITES, dtype=np.int32), sizes)
+    made = [_made_site(number, float(where[number, 0]), float(where[number, 1])) for number in range(sites)]
+    spot_site = np.repeat(np.arange(sites, dtype=np.int32), sizes)
     spread = np.clip(where[spot_site] + random.normal(0, 0.0004, (SPOTS, 2)), (CITY.w, CITY.s), (CITY.e, CITY.n))
     spot_class = random.choice(len(CLASSES), SPOTS, p=(0.8, 0.12, 0.03, 0.02, 0.02, 0.01)).astype(np.uint8)
-    names = [f"{sites[site].id}-{place:05d}" for site, size in enumerate(sizes.tolist()) for place in range(size)]
-    return Places(sites, names, spot_site, spot_class, np.ascontiguousarray(spread[:, 0]), np.ascontiguousarray(spread[:, 1]))
+    names = [f"{made[site].id}-{place:05d}" for site, size in enumerate(sizes.tolist()) for place in range(size)]
+    return Places(made, names, spot_site, spot_class, np.ascontiguousarray(spread[:, 0]), np.ascontiguousarray(spread[:, 1]))
 
 
 def _made_site(number: int, lon: float, lat: float) -> Site:

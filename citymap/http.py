@@ -1,5 +1,6 @@
 """What the map answers when asked: sites, their spots, and where to park near a point."""
 
+import functools
 import math
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -78,6 +79,8 @@ class NearItem(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def routes(follower: BoardFollower, clock: Clock, pricing: Pricing, labels: Labels) -> list[Route]:
+    told = _NearSites()
+
     def board() -> Board:
         if not follower.started:
             raise Away("the map is still loading", retry_after_s=1)
@@ -99,7 +102,7 @@ def routes(follower: BoardFollower, clock: Clock, pricing: Pricing, labels: Labe
         some, cursor = page_after(now.places.spot_ids[spots], call.query)
         return Page([views.spot_view(now, spots.start + place, call.query.crs) for place in some], cursor)
 
-    async def get_near(call: Call) -> Page[NearItem]:
+    async def get_near(call: Call) -> msgspec.Raw:
         now, query = board(), call.query
         if not (math.isfinite(query.lon) and math.isfinite(query.lat)):
             raise invalid("?lon", "number", "lon and lat are degrees")
@@ -114,7 +117,7 @@ def routes(follower: BoardFollower, clock: Clock, pricing: Pricing, labels: Labe
             stay_s=query.stay_s,
             pricing=pricing,
         )
-        return Page([_near_item(now, one, query.crs) for one in found])
+        return msgspec.Raw(b'{"items":[%b],"next_cursor":null}' % b",".join([told.item(now, one, query.crs) for one in found]))
 
     async def get_operator_sites(call: Call) -> Page[OperatorSiteView]:
         now, all_of_it, operators = board(), call.me.has("admin"), call.me.scopes("operator")
@@ -161,21 +164,45 @@ def _site(board: Board, call: Call) -> int:
     return site
 
 
-def _near_item(board: Board, found: Found, crs: Datum | None) -> NearItem:
+class _NearSites:
+    """`NearItem`s as bytes, with their sites as they were encoded last: most are asked for many times before they change."""
+
+    def __init__(self) -> None:
+        self._places: object = None
+        self._held: dict[tuple[int, int, Datum | None], tuple[tuple[int, ...], bytes]] = {}
+
+    def item(self, board: Board, found: Found, crs: Datum | None) -> bytes:
+        if self._places is not board.places:  # Sites are numbered anew.
+            self._places, self._held = board.places, {}
+        place = found.site, found.door, crs
+        held = self._held.get(place)
+        if held is None or held[0] != found.state:
+            held = self._held[place] = found.state, msgspec.json.encode(_near_site(board, found, crs))
+        price = b"null" if found.price is None else msgspec.json.encode(Money(found.price))
+        ending = b"" if crs is None else b',"crs":"%b"' % crs.encode()
+        return b'{"site":%b,"distance_m":%d,"walk_s":%d,"price":%b,"p_free":null,"why":%b%b}' % (
+            held[1], found.distance_m, found.walk_s, price, _words(found.why), ending,
+        )  # fmt: skip
+
+
+@functools.cache
+def _words(why: tuple[str, ...]) -> bytes:
+    return msgspec.json.encode(why)
+
+
+def _near_site(board: Board, found: Found, crs: Datum | None) -> NearSite:
     places, doors = board.places, board.places.doors[0]
     held = places.sites[found.site]
-    site = NearSite(
+    capacity, free, unknown, as_of, freshness = found.state
+    return NearSite(
         id=held.id,
         name=held.name,
         type=held.type,
         location=views.location(held.lon, held.lat, crs),
         entrance=views.location(float(doors.lon[found.door]), float(doors.lat[found.door]), crs),
-        capacity=int(board.capacity[found.site]),
-        free=found.free,
-        unknown=found.unknown,
-        as_of=views.as_of(int(board.as_of[found.site])),
-        freshness=FRESHNESS[board.freshness[found.site]],
+        capacity=capacity,
+        free=free,
+        unknown=unknown,
+        as_of=views.as_of(as_of),
+        freshness=FRESHNESS[freshness],
     )
-    price = None if found.price is None else Money(found.price)
-    counted = {"distance_m": found.distance_m, "walk_s": found.walk_s}
-    return NearItem(site=site, price=price, p_free=None, why=found.why, crs=crs or msgspec.UNSET, **counted)

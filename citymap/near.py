@@ -1,9 +1,10 @@
 """Where to park near a point: only what fits, the best first, and the reasons beside it."""
 
-from dataclasses import dataclass
+import functools
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -32,18 +33,25 @@ class NoPricing:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """One site near a point: numbers of the site and of its nearest door, metres, seconds of walk, fen, and why it stands here."""
+class Found(msgspec.Struct, frozen=True, gc=False):
+    """One site near a point: numbers of the site and of its nearest door, metres, seconds of walk, fen, and why it stands here.
+    `state` is what of it changes: capacity, free and unknown places that fit, as of when, and freshness."""
 
     site: int
     door: int
     distance_m: int
     walk_s: int
     price: int | None
-    free: int
-    unknown: int
+    state: tuple[int, int, int, int, int]
     why: tuple[str, ...]
+
+    @property
+    def free(self) -> int:
+        return self.state[1]
+
+    @property
+    def unknown(self) -> int:
+        return self.state[2]
 
 
 def near(
@@ -69,19 +77,20 @@ def near(
     prices = [pricing.price(board.places.sites[site].id, arrive, stay_s) for site in sites.tolist()]
     yuan = np.array([UNPRICED_YUAN if price is None else price / FEN_PER_YUAN for price in prices], np.float64)
     cost = cost_of(walk, yuan, free)
-    best = np.lexsort((sites, cost, free <= 0))[:limit].tolist()  # Sites are numbered in order of id.
+    best = np.lexsort((sites, cost, free <= 0))[:limit]  # Sites are numbered in order of id.
+    found = sites[best]
+    columns = (board.capacity[found], free[best], unknown[best], board.as_of[found], board.freshness[found])
+    states = zip(*(column.tolist() for column in columns), strict=True)
+    told = (
+        found.tolist(),
+        doors[best].tolist(),
+        np.rint(distance[best]).astype(np.int64).tolist(),
+        np.rint(walk[best]).astype(np.int64).tolist(),
+    )
+    priced, surely = [prices[place] for place in best.tolist()], sure[best].tolist()
     return [
-        Found(
-            site := int(sites[place]),
-            int(doors[place]),
-            round(float(distance[place])),
-            round(float(walk[place])),
-            prices[place],
-            int(free[place]),
-            int(unknown[place]),
-            _why(board, site, int(free[place]), int(unknown[place]), prices[place], bool(sure[place])),
-        )
-        for place in best
+        Found(site, door, far, walked, price, state, _why(state, price, known))
+        for site, door, far, walked, price, state, known in zip(*told, priced, states, surely, strict=True)
     ]
 
 
@@ -115,23 +124,34 @@ def _fitting(board: Board, sites: Ints, spot_class: int | None) -> tuple[Ints, I
 def _admitting(board: Board, sites: Ints, arrive: datetime, stay_s: int) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
     """Whether each lets one in and out at these times, and whether that is known; each different text is read once."""
     texts, which = board.places.opening_hours
-    begin, end = clock.local(arrive), clock.local(arrive + timedelta(seconds=stay_s))
-    said = [(opening_hours.is_open(text, begin), opening_hours.is_open(text, end)) for text in texts]
+    begin, end = (clock.local(at).replace(second=0, microsecond=0) for at in (arrive, arrive + timedelta(seconds=stay_s)))
+    said = [(_is_open(text, begin), _is_open(text, end)) for text in texts]
     admits = np.array([into is not False and out is not False for into, out in said], np.bool_)
     sure = np.array([into is not None for into, _ in said], np.bool_)
     return admits[which[sites]], sure[which[sites]]
 
 
-def _why(board: Board, site: int, free: int, unknown: int, price: int | None, sure: bool) -> tuple[str, ...]:
-    fresh = int(board.freshness[site])
-    stale = f"freshness_{FRESHNESS[fresh]}" if fresh != LIVE else ""
+@functools.lru_cache(4096)
+def _is_open(text: str, at: datetime) -> bool | None:
+    """By whole minutes, as opening hours are written: most who ask mean now."""
+    return opening_hours.is_open(text, at)
+
+
+def _why(state: tuple[int, int, int, int, int], price: int | None, sure: bool) -> tuple[str, ...]:
+    _, free, unknown, as_of, fresh = state
+    return _words(min(free, 4), unknown > 0, None if price is None else price == 0, sure, fresh, as_of == NEVER)
+
+
+@functools.cache
+def _words(free: int, some_unknown: bool, gratis: bool | None, sure: bool, fresh: int, never: bool) -> tuple[str, ...]:
+    """`free` is counted up to four."""
     words = (
         "free_places" if free > 0 else "places_unknown",
-        "some_unknown" if free > 0 and unknown > 0 else "",
+        "some_unknown" if free > 0 and some_unknown else "",
         "few_left" if 0 < free <= 3 else "",
-        "price_unknown" if price is None else "free_of_charge" if price == 0 else "",
+        "price_unknown" if gratis is None else "free_of_charge" if gratis else "",
         "" if sure else "hours_unknown",
-        stale,
-        "never_heard" if board.as_of[site] == NEVER else "",
+        f"freshness_{FRESHNESS[fresh]}" if fresh != LIVE else "",
+        "never_heard" if never else "",
     )
     return tuple(word for word in words if word)

@@ -57,14 +57,16 @@ async def _guard(_: web.Request, response: web.StreamResponse) -> None:
 
 
 def _handler(route: Route, known: Known, secure: bool) -> Handler:
+    seconds, requests = SECONDS.labels(route.path), {status: REQUESTS.labels(route.path, status) for status in (route.status, 200)}
+
     async def handle(request: web.Request) -> web.StreamResponse:
         began = time.perf_counter()
         caller = await _caller(request, route, known, secure)
         call = await _call(request, route, caller)
         answer = await route.handle(call)
-        SECONDS.labels(route.path).observe(time.perf_counter() - began)
+        seconds.observe(time.perf_counter() - began)
         reply = answer if isinstance(answer, Reply) else Reply(answer, route.status)
-        REQUESTS.labels(route.path, reply.status).inc()
+        (requests.get(reply.status) or REQUESTS.labels(route.path, reply.status)).inc()
         return _response(reply)
 
     return handle
