@@ -91,7 +91,7 @@ class Card:
         return self.topic.split("/")[3]
 
 
-SPOTS_OF_A_CAMERA = 220  # One edge box for so many bays: about as many connections as a city of 1,200 sites has.
+SPOTS_OF_A_CAMERA = 100  # One edge box for so many bays: about 2,400 connections in a city of 1,200 sites.
 
 
 def wishes_of(places: Sequence[Place]) -> list[dict[str, Any]]:

@@ -24,7 +24,7 @@ windows:
      steps: [{until: 60, per: 60, price: 400}, {until: 180, per: 60, price: 100}, {per: 60, price: 300}]}
   - {name: night, from: "21:00", to: "07:00", steps: [{per: 0, price: 500, once: stay}]}
 """
-KINDS = ("mixed", "shop", "station", "hospital", "stadium", "home")
+KINDS = ("mixed", "mall", "hub", "hospital", "stadium", "residential")
 
 
 def little_city(sites: int = 10, bays: int = 30) -> dict[str, Any]:
