@@ -7,7 +7,7 @@ import click
 
 IN = "onelot.cli.commands."
 COMMANDS: Mapping[str, tuple[str, str]] = {  # Name -> file: function, and the line that help shows of it.
-    "demo": ("cities:demo_command", "Run the platform and let one car live through it."),
+    "demo": ("cities:demo_command", "Run the platform, the reference city and its traffic; --one-car for a small one."),
     "up": ("cities:up_command", "Run the platform alone, until Ctrl-C."),
     "run": ("cities:run_command", "Run one part as a process of its own, against servers given by URLs."),
     "import": (

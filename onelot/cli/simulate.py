@@ -2,12 +2,13 @@
 
 import asyncio
 import contextlib
+import importlib.resources
 import json
 import signal
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,7 @@ import aiohttp
 import msgspec
 from rich.console import Console
 
-from citymap.import_sites import import_sites
-from citymap.model import Bounds
+from foundation.tasks import settle_memory
 from gateway_mqtt.add_devices import Wish, add_devices
 from onelot import child_process
 from onelot.cli import connect
@@ -30,10 +30,13 @@ from parking.tariffs.publish_tariff import publish_tariff
 from services.identity.grant_role import grant_role
 from simulators.one_car import Driver
 from simulators.traffic import places, prices
+from simulators.traffic.ask_places import ask_places
+from simulators.traffic.drivers import Codes, everything
 from simulators.traffic.faults import NONE, Knobs
 from simulators.traffic.run import Simulation, Wanted, simulating
 
-PLACE, CARDS, RUN, TOKEN = "simulated", "cards.jsonl", "run.json", "official"
+BAYS = 354_100  # Of the reference city. Not asked of whoever draws it: that would load all that drawing needs.
+PLACE, CARDS, RUN, TOKEN, USED = "simulated", "cards.jsonl", "run.json", "official", "used"
 OFFICIAL = "+8613800000900"  # Who may see everything, for the comparison.
 RESUMED_SECONDS_MAX = 6 * 3600  # Of the city: an older run is not told again, a new one begins.
 READY_SECONDS = 90.0
@@ -42,10 +45,11 @@ LINE_SECONDS = (1.0, 30.0)  # How often a terminal and a log hear how it goes.
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """A city to simulate: its file, its tariffs, and how."""
+    """A city to simulate: its file (none: the reference city, with so many bays), the texts of its tariffs, and how."""
 
-    text: bytes
+    file: Path | None
     tariffs: Sequence[str]
+    bays: int = BAYS
     seed: int = 1
     minutes: float | None = None
     knobs: Knobs = NONE
@@ -54,18 +58,23 @@ class Scenario:
 
 
 class _Run(msgspec.Struct, frozen=True):
-    """What a second start must know to go on with the same run."""
+    """What a second start must know to go on with the same run. It goes when the run is over; after a kill it is still there."""
 
     seed: int
-    began_at: int
-    city: str  # Of which file.
+    city: str  # Of which places.
+    minutes: float | None
+    knobs: str
+    began_at: int = 0
+    before: list[str] = []  # Sessions that are none of this run.
 
 
-def city_of(file: Path | None, tariffs: Path | None) -> tuple[bytes, list[str]]:
-    """A city's file and the texts of its tariffs. Raises Failed."""
-    if file is None or tariffs is None:
-        raise Failed("say --city-file FILE and --tariffs FOLDER")
-    return file.read_bytes(), [one.read_text("utf-8") for one in sorted(tariffs.glob("*.yaml"))]
+def tariffs_of(folder: Path | None) -> list[str]:
+    """The texts of a folder, or those of the reference city. Raises Failed."""
+    home = folder or Path(str(importlib.resources.files("simulators.city"))) / "tariffs"
+    found = [one.read_text("utf-8") for one in sorted(home.glob("*.yaml"))]
+    if not found:
+        raise Failed(f"there is no tariff (*.yaml) in {home}")
+    return found
 
 
 async def simulate(settings: Settings, scenario: Scenario, console: Console) -> dict[str, Any] | None:
@@ -131,24 +140,81 @@ async def _prepared(settings: Settings, doors: Doors, scenario: Scenario, consol
     """The city is brought in and has its devices, whether or not it had them before."""
     home = settings.data_dir / PLACE
     home.mkdir(mode=0o700, exist_ok=True)
-    found = places.read_places(scenario.text)
-    _refuse_unpriced(found, scenario.tariffs)
+    file = scenario.file or await _reference_city(home, scenario, console)
     async with connect.reach(settings) as city:
-        with _timed(console, "tariffs, sites, devices"):
-            await _bring_in(city, scenario, console)
-            if not _fits(home / CARDS, found, doors):
+        for text in scenario.tariffs:
+            await publish_tariff(city.database, text, now=city.clock.city())
+    with _timed(console, "import"):
+        await _import(settings, file, console)
+    found = places.read_places(file.read_bytes()) if _is_ours(file) else await ask_places(doors.http_url)
+    if not found:
+        raise Failed(f"{file} has no site with a known capacity: there is nothing to simulate")
+    if scenario.report is not None:
+        _refuse_unpriced(found, scenario.tariffs)
+    async with connect.reach(settings) as city:
+        if not _fits(home / CARDS, found, doors):
+            with _timed(console, "devices"):
                 await _add_devices(city, doors, found, home / CARDS)
         if scenario.report is not None:
             await grant_role(city.database, city.keys, phone=OFFICIAL, role="admin", scope="", now=city.clock.wall())
-        began_at = _resumed(home / RUN, scenario, found, int(city.clock.city().timestamp()))
-        speed = city.clock.speed
-    if scenario.minutes is not None and scenario.minutes * 60 / speed > 24 * 3600:
-        raise Failed("a run takes a day of the wall at most")
-    around = centres(scenario.text)
+        run, resumed = _resumed(home / RUN, scenario, found, int(city.clock.city().timestamp()))
+    if not resumed and scenario.report is not None and (home / USED).exists():
+        run = msgspec.structs.replace(run, before=await _sessions(settings, doors, found))
+    write_private(home / RUN, msgspec.json.encode(run))
+    (home / USED).touch()
+    if resumed:
+        console.print("  going on with the run that was there", style="dim")
+    around = [(place.lonlat[0], place.lonlat[1]) for place in found]
+    cards = places.read_cards(home / CARDS)
+    settle_memory()
     return Wanted(
-        found, places.read_cards(home / CARDS), doors.http_url, scenario.seed, scenario.minutes, scenario.knobs, scenario.accounts,
-        began_at, around,
+        found, cards, doors.http_url, scenario.seed, scenario.minutes, scenario.knobs, scenario.accounts, run.began_at, around,
+        frozenset(run.before),
     )  # fmt: skip
+
+
+async def _reference_city(home: Path, scenario: Scenario, console: Console) -> Path:
+    """Drawn once and kept; in a process of its own, whose memory goes with it."""
+    file = home / f"city-{scenario.seed}-{scenario.bays}.geojson"
+    if not file.exists():
+        with _timed(console, f"the city is drawn, {scenario.bays} bays"):
+            await _child(
+                "drawing the city", sys.executable, "-m", "simulators.city.draw", str(scenario.seed), str(scenario.bays), str(file)
+            )
+    return file
+
+
+async def _import(settings: Settings, file: Path, console: Console) -> None:
+    """By the word that people type, and in a process of its own for the same reason."""
+    words = ["import", str(file), "--anywhere", "--json", "--data", str(settings.data_dir)]
+    said = json.loads(await _child("the import", sys.executable, "-m", "onelot", *words))
+    if said["refused"] and not (said["created"] or said["changed"] or said["same"]):
+        one = said["refused"][0]
+        raise Failed(f"nothing of {file} was taken, e.g. row {one['row']} {one['id']}: {one['detail']}")
+    refused = f", {len(said['refused'])} refused" if said["refused"] else ""
+    console.print(f"  {said['created']} places new, {said['changed']} changed, {said['same']} known{refused}", style="dim")
+
+
+async def _child(what: str, *words: str) -> str:
+    """What it printed. Raises Failed with its last words."""
+    program = child_process.launching(words, child_process.Identity.OURSELVES, signal.SIGTERM)
+    process = await asyncio.create_subprocess_exec(
+        *program, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        out, error = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+    if process.returncode:
+        raise Failed(f"{what} failed: {(error or out).decode(errors='replace').strip()[-400:]}")
+    return out.decode()
+
+
+def _is_ours(file: Path) -> bool:
+    """Whether it is GeoJSON in the form of contract 3; the first features tell."""
+    with file.open("rb") as opened:
+        return b'"kind"' in opened.read(4096)
 
 
 def _refuse_unpriced(found: Sequence[places.Place], texts: Sequence[str]) -> None:
@@ -160,21 +226,6 @@ def _refuse_unpriced(found: Sequence[places.Place], texts: Sequence[str]) -> Non
     missing = {place.tariff for place in found} - known
     if missing:
         raise Failed(f"sites have the tariff {sorted(missing)[0] or '(none)'}, whose text was not given; say --tariffs FOLDER")
-
-
-async def _bring_in(city: Reached, scenario: Scenario, console: Console) -> None:
-    now = city.clock.city()
-    for text in scenario.tariffs:
-        await publish_tariff(city.database, text, now=now)
-    with console.status("sites …") as status:
-        said = await import_sites(
-            city.database, scenario.text, bounds=Bounds(-180.0, -85.0, 180.0, 85.0), now=now,
-            progress=lambda done, all_of: status.update(f"{done} of {all_of} places"),
-        )  # fmt: skip
-    if said.refused:
-        one = said.refused[0]
-        raise Failed(f"{len(said.refused)} places were refused, e.g. row {one.row} {one.id}: {one.detail}")
-    console.print(f"  {said.created} places new, {said.changed} changed, {said.same} known", style="dim")
 
 
 async def _add_devices(city: Reached, doors: Doors, found: Sequence[places.Place], cards: Path) -> None:
@@ -195,23 +246,16 @@ def _fits(cards: Path, found: Sequence[places.Place], doors: Doors) -> bool:
     return {card.device for card in held} == wanted and all((card.host, card.port) == (doors.mqtt_host, doors.mqtt_port) for card in held)
 
 
-def _resumed(file: Path, scenario: Scenario, found: Sequence[places.Place], now: int) -> int:
-    """When the run began: an endless one goes on with the run that was there, and says again whatever it had said."""
-    name = f"{len(found)} sites, {sum(place.room for place in found)} bays"
+def _resumed(file: Path, scenario: Scenario, found: Sequence[places.Place], now: int) -> tuple[_Run, bool]:
+    """The run, and whether it was there before: then it goes on, and says again whatever it had said."""
+    city = f"{len(found)} sites, {sum(place.room for place in found)} bays"
+    fresh = _Run(scenario.seed, city, scenario.minutes, repr(scenario.knobs), now)
     with contextlib.suppress(OSError, msgspec.MsgspecError):
         held = msgspec.json.decode(file.read_bytes(), type=_Run)
-        fresh = 0 <= now - held.began_at <= RESUMED_SECONDS_MAX
-        if scenario.minutes is None and fresh and (held.seed, held.city) == (scenario.seed, name):
-            return held.began_at
-    write_private(file, msgspec.json.encode(_Run(scenario.seed, now, name)))
-    return now
-
-
-def centres(text: bytes) -> list[tuple[float, float]]:
-    """Where sites are: drivers look around there."""
-    features = json.loads(text)["features"]
-    found = [one["geometry"]["coordinates"][:2] for one in features if one["properties"].get("kind") == "site"]
-    return [(lon, lat) for lon, lat in found]
+        same = msgspec.structs.replace(fresh, began_at=held.began_at, before=held.before) == held
+        if same and 0 <= now - held.began_at <= RESUMED_SECONDS_MAX:
+            return held, True
+    return fresh, False
 
 
 @contextlib.contextmanager
@@ -228,55 +272,70 @@ async def _run(
     settings: Settings, doors: Doors, scenario: Scenario, wanted: Wanted, stop: asyncio.Event, console: Console
 ) -> dict[str, Any] | None:
     async with aiohttp.ClientSession() as http:
-
-        async def code(phone: str) -> str | None:
-            headers = {"X-Api-Key": doors.phones_key}
-            async with http.get(doors.phones_url + "/outbox", params={"phone": phone}, headers=headers) as answer:
-                sent = [one["code"] for one in (await answer.json())["items"] if one.get("code")]
-                return str(sent[-1]) if sent else None
-
         say = _say(console)
-        async with simulating(wanted, code, progress=say) as simulation:
+        async with simulating(wanted, _codes(doors, http), progress=say) as simulation:
             line = asyncio.create_task(_live_line(simulation, console), name="line")
             try:
                 await simulation.live(stop)
             finally:
                 line.cancel()
                 await asyncio.gather(line, return_exceptions=True)
-            if scenario.report is None or stop.is_set():
-                return None
-            official = Driver(http, doors.http_url, OFFICIAL)
-            return await _judged(simulation, official, lambda: _log_in(official, code, settings.data_dir / PLACE / TOKEN), scenario, say)
+            if scenario.report is not None and not stop.is_set():
+                official = await _official(settings, doors, http)
+                return await _judged(simulation, official, scenario, settings.data_dir / PLACE / RUN, say)
+        if scenario.minutes is not None:
+            (settings.data_dir / PLACE / RUN).unlink(missing_ok=True)
+        return None
+
+
+def _codes(doors: Doors, http: aiohttp.ClientSession) -> Codes:
+    async def code(phone: str) -> str | None:
+        headers = {"X-Api-Key": doors.phones_key}
+        async with http.get(doors.phones_url + "/outbox", params={"phone": phone}, headers=headers) as answer:
+            sent = [one["code"] for one in (await answer.json())["items"] if one.get("code")]
+            return str(sent[-1]) if sent else None
+
+    return code
 
 
 async def _judged(
-    simulation: Simulation, official: Driver, log_in: Callable[[], Awaitable[None]], scenario: Scenario, say: Callable[[str], None]
-) -> dict[str, Any]:
+    simulation: Simulation, official: Driver, scenario: Scenario, run: Path, say: Callable[[str], None]
+) -> dict[str, Any]:  # fmt: skip
     tariffs = {tariff.code: tariff for tariff in map(prices.read_tariff, scenario.tariffs)}
     await simulation.come_to_rest()
     idle = asyncio.create_task(simulation.idle(), name="idle")
     try:
         say("the traffic has stopped; waiting until the last departures are believed")
         await simulation.settle()
-        await log_in()
         found = await simulation.report(official, tariffs, say)
     finally:
         idle.cancel()
         await asyncio.gather(idle, return_exceptions=True)
     assert scenario.report is not None, "asked for"
     scenario.report.write_text(json.dumps(found, ensure_ascii=False, indent=2) + "\n")
+    run.unlink(missing_ok=True)
     return found
 
 
-async def _log_in(official: Driver, code: Callable[[str], Awaitable[str | None]], token: Path) -> None:
+async def _official(settings: Settings, doors: Doors, http: aiohttp.ClientSession) -> Driver:
     """By the log-in of an earlier run where it still holds: a phone may ask for a code once a minute only."""
+    official, token = Driver(http, doors.http_url, OFFICIAL), settings.data_dir / PLACE / TOKEN
     if token.exists():
         official.token = token.read_text()
         if (await official.ask("GET", "/api/v1/me"))[0] == 200:
-            return
+            return official
         official.token = ""
-    await official.log_in(lambda: code(official.phone))
+    await official.log_in(lambda: _codes(doors, http)(official.phone))
     write_private(token, official.token.encode())
+    return official
+
+
+async def _sessions(settings: Settings, doors: Doors, found: Sequence[places.Place]) -> list[str]:
+    """What stands in the city from runs before this one."""
+    async with aiohttp.ClientSession() as http:
+        official = await _official(settings, doors, http)
+        pages = [await everything(official, "/api/v1/operator/sessions", site=place.id) for place in found]
+    return [one["id"] for page in pages for one in page]
 
 
 def _say(console: Console) -> Callable[[str], None]:

@@ -22,13 +22,20 @@ class _Properties(msgspec.Struct):
     weight: float = 1.0
 
 
+class _Geometry(msgspec.Struct):
+    coordinates: tuple[float, ...] = ()
+
+
 class _Feature(msgspec.Struct):
     id: str
     properties: _Properties
+    geometry: _Geometry
 
 
 class _Collection(msgspec.Struct):
-    features: list[_Feature]
+    """A city has hundreds of thousands of features: each is read by itself, and gone before the next."""
+
+    features: list[msgspec.Raw]
 
 
 @dataclass(slots=True)
@@ -44,6 +51,7 @@ class Place:
     weight: float = 1.0
     area_class: int = 2
     spots: list[str] = field(default_factory=list)
+    lonlat: tuple[float, ...] = ()
 
     @property
     def gated(self) -> bool:
@@ -56,21 +64,30 @@ class Place:
 
 
 def read_places(text: bytes) -> list[Place]:
-    """The sites of a file in the form of contract 3, in order of id."""
-    features = msgspec.json.decode(text, type=_Collection).features
-    found = {one.id: _place(one) for one in features if one.properties.kind == "site"}
-    for one in features:
-        if one.properties.kind == "spot" and one.properties.site in found:
-            found[one.properties.site].spots.append(one.id)
+    """The sites of a file in the form of contract 3, in order of id; bays may stand before their site."""
+    found: dict[str, Place] = {}
+    spots: dict[str, list[str]] = {}
+    decoder = msgspec.json.Decoder(_Feature)
+    for raw in msgspec.json.decode(text, type=_Collection).features:
+        one = decoder.decode(raw)
+        if one.properties.kind == "site":
+            found[one.id] = _place(one)
+        elif one.properties.kind == "spot":
+            spots.setdefault(one.properties.site, []).append(one.id)
     for place in found.values():
-        place.counted_by = place.counted_by or ("spots" if place.spots else "gates")
-        place.spots.sort()
+        mine = sorted(spots.get(place.id, ()))
+        place.counted_by = place.counted_by or ("spots" if mine else "gates")
+        place.capacity = max(place.capacity, len(mine))
+        place.spots = [] if place.gated else mine
     return [found[site] for site in sorted(found)]
 
 
 def _place(one: _Feature) -> Place:
     given = one.properties
-    return Place(one.id, given.type, given.counted_by, given.tariff, given.capacity, given.demand, given.weight, given.area_class)
+    return Place(
+        one.id, given.type, given.counted_by, given.tariff, given.capacity, given.demand, given.weight, given.area_class,
+        lonlat=one.geometry.coordinates[:2],
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

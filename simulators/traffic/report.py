@@ -36,6 +36,7 @@ class Inquiry:
     drivers: Drivers
     tariffs: Mapping[str, Tariff]
     progress: Progress
+    before: frozenset[str] = frozenset()  # Sessions of earlier runs.
     _stays: dict[int, list[Stay]] = field(default_factory=lambda: defaultdict(list))
 
     async def verdict(self) -> Verdict:
@@ -82,8 +83,7 @@ class Inquiry:
         spots = [] if place.gated else await everything(self.official, f"/api/v1/sites/{place.id}/spots")
         sessions = await everything(self.official, "/api/v1/operator/sessions", site=place.id)
         bills = await everything(self.official, "/api/v1/operator/bills", site=place.id)
-        since = min((stay.entered_at for stay in self._stays[site]), default=0) - 2 * 3600
-        mine = [one for one in sessions if (judge.seconds(one["entered_at"]) or 0) >= since]
+        mine = [one for one in sessions if one["id"] not in self.before]
         told = Told(known, spots, mine, {str(one["session"]): one for one in bills})
         return judge.judge(self._truth(site), told, self._witnesses(site))
 
@@ -111,10 +111,9 @@ class Inquiry:
                 place = self.life.places[stay.site]
                 true[stay.car.account] += prices.price(self.tariffs[place.tariff], stay.entered_at, stay.left_at)
         more = []
-        since = min((stay.entered_at for stay in self.life.stays.values()), default=0)
         for account in sorted(self.drivers.known):
             bills = await self.drivers.bills(account)
-            paid = sum(bill["paid"]["amount"] for bill in bills if (judge.seconds(bill["entered_at"]) or 0) >= since)
+            paid = sum(bill["paid"]["amount"] for bill in bills if bill["session"] not in self.before)
             if paid > true[account]:
                 more.append(f"account {account}: {paid} fen taken, {true[account]} true")
         return len(self.drivers.known), more

@@ -42,6 +42,7 @@ class Wanted:
     accounts: int = 0
     began_at: int | None = None
     around: Sequence[tuple[float, float]] = ()  # Where drivers look for a place.
+    before: frozenset[str] = frozenset()  # Sessions that are none of this run.
 
 
 @dataclass(slots=True)
@@ -188,7 +189,7 @@ class Simulation:
 
     async def report(self, official: Driver, tariffs: Mapping[str, Tariff], progress: report.Progress) -> report.Report:
         """Compare and write. Devices go on living meanwhile."""
-        inquiry = report.Inquiry(official, self.life, self.witness, self.street, self.drivers, tariffs, progress)
+        inquiry = report.Inquiry(official, self.life, self.witness, self.street, self.drivers, tariffs, progress, self.wanted.before)
         verdict = await inquiry.verdict()
         drivers = await inquiry.charged()
         run = {

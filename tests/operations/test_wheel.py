@@ -54,7 +54,12 @@ async def test_the_demo_lives_in_an_empty_environment(wheel: Path, tmp_path: Pat
     with log.open("wb") as out:
         clean = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "LANG": "C.UTF-8"}
         demo = subprocess.Popen(
-            [environment / "bin" / "onelot", "demo"], cwd=tmp_path, env=clean | where, stdout=out, stderr=out, start_new_session=True
+            [environment / "bin" / "onelot", "demo", "--bays", "1000"],
+            cwd=tmp_path,
+            env=clean | where,
+            stdout=out,
+            stderr=out,
+            start_new_session=True,
         )
     try:
         await eventually(lambda: lives(demo, http, log), "a demo that lives", 90)

@@ -1,12 +1,16 @@
 """Run a city, until it is told to end."""
 
 import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import click
 
 from foundation import logs
-from onelot.cli import demo, parts, up
+from onelot.cli import demo, living_city, parts, up
 from onelot.cli.options import settings_of, with_flags
+from onelot.cli.simulate import BAYS
 
 
 @click.command("up")
@@ -19,12 +23,25 @@ def up_command(**flags: object) -> None:
 
 
 @click.command("demo")
+@click.option("--one-car", is_flag=True, help="A small lot and one car that lives through it, told in five acts.")
+@click.option("--bays", type=click.IntRange(300, BAYS), default=BAYS, help=f"A smaller reference city: its middle ({BAYS}).")
+@click.option("--tariffs", type=click.Path(exists=True, file_okay=False, path_type=Path), help="With a city of your own: its tariffs.")
+@click.option("--seed", type=int, default=1, help="The same seed is the same traffic (1).")
+@click.option("--faults", default="none", help="all, none, or missed_exit=0.01,misread,…")
+@click.option("--accounts", type=click.IntRange(0, 2000), default=60, help="Drivers with an account (60).")
+@click.option("--minutes", type=click.FloatRange(0.1, 14_400), help="End the traffic after so long, in the city's time.")
+@click.option("--report", type=click.Path(dir_okay=False, path_type=Path), help="Then write the truth report there.")
 @with_flags
-def demo_command(**flags: object) -> None:
-    """Run the platform and let one car live through it."""
+def demo_command(one_car: bool, **flags: Any) -> None:
+    """Run the platform, the reference city and its traffic. `--city FILE` takes any file that `import` takes instead."""
+    more = {name: flags.pop(name) for name in ("bays", "tariffs", "seed", "faults", "accounts", "minutes", "report")}
+    if flags["city"] and Path(flags["city"]).is_file():
+        more["city_file"], flags["city"] = Path(flags["city"]).resolve(), None
     settings = settings_of(**flags)
     logs.set_up(debug=settings.debug, quiet=not settings.debug)
-    sys.exit(up.run(settings, story=demo.tell))
+    words = [word for name, value in more.items() if value is not None for word in (f"--{name.replace('_', '-')}", str(value))]
+    story = demo.tell if one_car else partial(living_city.live, words=words)
+    sys.exit(up.run(settings, story=story))
 
 
 @click.command("run")
