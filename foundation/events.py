@@ -216,6 +216,17 @@ class LogInEnded(Fact, frozen=True, kw_only=True):
         return str(self.person)
 
 
+class PersonErased(Fact, frozen=True, kw_only=True):
+    """A person was erased: her key is dropped, and what carries her id carries nobody's name any more."""
+
+    kind: ClassVar[str] = "person_erased"
+    person: uuid.UUID
+
+    @property
+    def key(self) -> str:
+        return str(self.person)
+
+
 class PlateProved(Fact, frozen=True, kw_only=True):
     """A person proved to hold a plate, from `since` on; whoever held it before is `taken_from`."""
 
@@ -503,6 +514,7 @@ FACTS: tuple[type[Fact], ...] = (
     RoleGranted,
     RoleRevoked,
     LogInEnded,
+    PersonErased,
     PlateProved,
     PlateReleased,
     SessionOpened,

@@ -12,6 +12,7 @@ _SCHEMES = {
     "postgres_url": ("postgresql://", "postgres://"),
     "redis_url": ("redis://", "rediss://", "unix://"),
 }
+ERASURES = "erasures.txt"  # In the data directory, beside the keys.
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 

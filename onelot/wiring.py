@@ -34,7 +34,7 @@ from gateway_mqtt.ingest import Ingest
 from gateway_mqtt.listener import Listener
 from gateway_mqtt.registry import Registry
 from gateway_mqtt.registry import SitesFollower as GatewaySitesFollower
-from onelot.config import Misused, Settings
+from onelot.config import ERASURES, Misused, Settings
 from onelot.outside import BANK_KEY_ID, MERCHANT, Outside
 from onelot.relay import Relay
 from onelot.sockets import Sockets
@@ -68,6 +68,7 @@ from services.exchange.providers.departments import HttpDepartments
 from services.identity import door
 from services.identity import http as identity_http
 from services.identity import plates as identity_plates
+from services.identity.erase_person import Erasures, erase_again
 from services.identity.providers.counter import HttpCounter
 from services.identity.providers.police import HttpPoliceRegister
 from services.identity.providers.sms import HttpSms
@@ -132,6 +133,7 @@ async def build(
         database = await stack.enter_async_context(postgres.connect(postgres_url, bell=bell, size=16))
         clock = await found_city(database, settings)
         await journal.prepare(database, clock)
+        await erase_again(database, keys, Erasures(settings.data_dir / ERASURES), clock)
         web = await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
         city = _assemble(settings, clock, keys, bell, database, web, outside, Relay(client, settings.city), parts)
         if "gateway" in parts:

@@ -118,7 +118,7 @@ CREATE TABLE services.one_time_code (
 CREATE TABLE services.person (
     id uuid NOT NULL,
     phone_token bytea NOT NULL,
-    phone_sealed bytea NOT NULL,
+    phone_sealed bytea,
     level text DEFAULT 'L1'::text NOT NULL,
     created_at timestamp with time zone NOT NULL,
     used_at timestamp with time zone,
@@ -128,6 +128,7 @@ CREATE TABLE services.person (
     id_token bytea,
     id_sealed bytea,
     name_sealed bytea,
+    erased_at timestamp with time zone,
     CONSTRAINT person_level_check CHECK ((level = ANY (ARRAY['L1'::text, 'L2'::text, 'L3'::text]))),
     CONSTRAINT person_proved_whole CHECK ((((id_token IS NULL) = (id_sealed IS NULL)) AND ((id_token IS NULL) = (name_sealed IS NULL))))
 );

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from foundation import migrate
 from onelot import embedded
 from onelot.cli.errors import Failed
-from onelot.config import Settings
+from onelot.config import ERASURES, Settings
 
 MANIFEST, DUMP, KEYS = "onelot-backup.json", "database.dump", "keys.json"
 VERSION = 1
@@ -56,8 +56,9 @@ def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
     tar.addfile(info, io.BytesIO(content))
 
 
-async def restore(settings: Settings, file: Path) -> None:
-    """Into a data directory (or a database) that has no city yet. Raises Failed."""
+async def restore(settings: Settings, file: Path, erasures: Path | None = None) -> None:
+    """Into a data directory (or a database) that has no city yet. `erasures`: who was erased since; the next start erases them again,
+    before any door opens. Raises Failed."""
     with tempfile.TemporaryDirectory(prefix="onelot-restore-") as place:
         _unpack(file, Path(place))
         if (settings.data_dir / KEYS).exists():
@@ -76,12 +77,14 @@ async def restore(settings: Settings, file: Path) -> None:
             )  # All or nothing: half a city would start, and make new keys that open nothing of it.
             await migrate.migrate(servers.owner_url)
             await migrate.grant(servers.owner_url)
-            _keep_keys(Path(place) / KEYS, settings.data_dir / KEYS)
+            if erasures is not None:
+                _keep(erasures, settings.data_dir / ERASURES)
+            _keep(Path(place) / KEYS, settings.data_dir / KEYS)
         finally:
             await embedded.stop(servers)
 
 
-def _keep_keys(source: Path, target: Path) -> None:
+def _keep(source: Path, target: Path) -> None:
     shutil.copyfile(source, target)
     target.chmod(0o600)
 

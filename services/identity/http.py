@@ -26,6 +26,7 @@ from services.identity.plates import add_plate, plates_of, remove_plate, tokens_
 from services.identity.prove_plate import prove_plate
 from services.identity.raise_level import Raising, raise_by_presence, raise_by_registry
 from services.identity.send_messages import Sender
+from services.identity.start_afresh import start_afresh
 from services.identity.who_is import Known
 
 NO_STORE: Mapping[str, str] = {"Cache-Control": "no-store"}  # Nobody who uses this browser later sees whose phone or plate it was.
@@ -162,6 +163,16 @@ def _log_in_routes(answers: "Answers") -> list[Route]:
         Route(
             "POST", "/api/v1/me/level", answers.post_level, "Prove who one is", Who.PERSON, body=RaiseLevel, answer=PersonView, unsure=True
         ),
+        Route(
+            "POST",
+            "/api/v1/me/fresh",
+            answers.post_fresh,
+            "Say: this number's long unused account is not mine",
+            Who.PERSON,
+            answer=PersonView,
+            status=201,
+            unsure=True,
+        ),
     ]
 
 
@@ -265,6 +276,11 @@ class Answers:
         else:
             raise invalid("/way", "way", "name and number at the registry prove L2, a counter proves L3")
         return Reply(_person_view(await person_of(self.database, self.keys, await self._as_raised(call))), headers=NO_STORE)
+
+    async def post_fresh(self, call: Call) -> Reply:
+        wall, city = self.clock.wall(), self.clock.city()
+        fresh = await start_afresh(self.database, self.keys, self.known, call.me, wall=wall, city=city)
+        return Reply(_person_view(await person_of(self.database, self.keys, fresh)), 201, NO_STORE)
 
     async def _as_raised(self, call: Call) -> Caller:
         """Who asks, looked up again: a log-in that was unsure has her rights back, too."""

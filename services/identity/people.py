@@ -7,7 +7,7 @@ from foundation import ids
 from foundation.caller import Caller
 from foundation.errors import NotFound
 from foundation.postgres import Database, Transaction
-from foundation.seal import Keys
+from foundation.seal import Keys, SealBroken
 from services.identity import model, store
 from services.identity.model import Identity, Level, Person
 from services.identity.personal import known_key
@@ -29,17 +29,27 @@ async def find_or_make(tx: Transaction, keys: Keys, phone: str, now: datetime) -
 
 async def person_of(database: Database, keys: Keys, caller: Caller) -> Person:
     """The person who asks, with the level and rights of this log-in. Raises NotFound."""
-    phone = await phone_of(database, keys, caller.person)
+    try:
+        phone = await phone_of(database, keys, caller.person)
+    except SealBroken:  # Erased, or her number passed to somebody else, half a second ago.
+        raise NotFound from None
     identity = await identity_of(database, keys, caller.person) if caller.level != "L1" else None  # Not for one who is unsure.
     return Person(caller.person, phone, _level(caller.level), caller.roles, caller.level_at, identity)
 
 
 async def phone_of(reader: store.Reader, keys: Keys, person: uuid.UUID) -> str:
-    """The number of a person, for systems that are asked about her. Raises NotFound."""
+    """The number of a person, for systems that are asked about her. Raises NotFound, SealBroken when it is hers no more."""
     row = await store.person(reader, person)
     if row is None:
         raise NotFound
+    if row["phone_sealed"] is None:
+        raise SealBroken("the number passed to somebody else")
     return keys.unseal(row["phone_sealed"])
+
+
+def no_number(keys: Keys, person: uuid.UUID) -> bytes:
+    """What stands for the number of somebody who has none: equal to no number's token."""
+    return keys.token("no phone", str(person))
 
 
 async def identity_of(reader: store.Reader, keys: Keys, person: uuid.UUID) -> Identity | None:

@@ -41,6 +41,13 @@ SELECT id, phone_sealed, level FROM services.person WHERE id = $1;
 -- name: lock_person -- what is counted for a person is counted one at a time
 SELECT id FROM services.person WHERE id = $1 FOR NO KEY UPDATE;
 
+-- name: free_number -- it passed to somebody else; the token that stands there now is nobody's number
+UPDATE services.person SET phone_token = $2, phone_sealed = NULL WHERE id = $1;
+
+-- name: mark_erased -- once
+UPDATE services.person SET erased_at = $3, locked_at = coalesce(locked_at, $3), phone_token = $2, phone_sealed = NULL
+ WHERE id = $1 AND erased_at IS NULL RETURNING id;
+
 -- name: use_person
 UPDATE services.person SET used_at = $2 WHERE id = $1;
 
@@ -96,6 +103,9 @@ ON CONFLICT (person, role, scope) WHERE revoked_at IS NULL DO UPDATE SET valid_f
 -- name: revoke_role
 UPDATE services.role SET revoked_at = $4 WHERE person = $1 AND role = $2 AND scope = $3 AND revoked_at IS NULL RETURNING person;
 
+-- name: revoke_roles -- all of a person
+UPDATE services.role SET revoked_at = $2 WHERE person = $1 AND revoked_at IS NULL;
+
 -- name: open_session
 INSERT INTO services.session (id, person, token_hash, created_at, seen_at, expires_at, unsure, what, address)
 VALUES ($1, $2, $3, $4, $4, $5, $6, $7, $8);
@@ -118,6 +128,9 @@ SELECT id, created_at, seen_at, what FROM services.session
 
 -- name: end_session -- ending it again changes nothing
 UPDATE services.session SET ended_at = coalesce(ended_at, $3) WHERE id = $1 AND person = $2 RETURNING id;
+
+-- name: hand_session -- the log-in is another person's from now on, and surely hers
+UPDATE services.session SET person = $2, unsure = false WHERE id = $1;
 
 -- name: end_other_sessions
 UPDATE services.session SET ended_at = $3 WHERE person = $1 AND id <> $2 AND ended_at IS NULL RETURNING id;
@@ -164,6 +177,12 @@ UPDATE services.plate SET proved_at = $2, auto_pay = true WHERE id = $1;
 
 -- name: remove_plate
 UPDATE services.plate SET removed_at = $2, auto_pay = false WHERE id = $1;
+
+-- name: forget_plates -- what was typed and named is gone; answers those that she held
+WITH held AS (SELECT plate_token FROM services.plate WHERE person = $1 AND proved_at IS NOT NULL AND removed_at IS NULL),
+     gone AS (UPDATE services.plate SET removed_at = coalesce(removed_at, $2), auto_pay = false, plate_sealed = '', nickname_sealed = NULL
+               WHERE person = $1)
+SELECT plate_token FROM held;
 
 -- name: count_proof_tries
 SELECT count(*) FROM services.proof_try WHERE person = $1 AND what = $2 AND at >= $3;

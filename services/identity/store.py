@@ -83,6 +83,14 @@ async def lock_person(tx: Transaction, person: uuid.UUID) -> None:
     await tx.execute(queries.lock_person, person)
 
 
+async def free_number(tx: Transaction, person: uuid.UUID, nobodys: bytes) -> None:
+    await tx.execute(queries.free_number, person, nobodys)
+
+
+async def mark_erased(tx: Transaction, person: uuid.UUID, nobodys: bytes, at: datetime) -> bool:
+    return await tx.value(queries.mark_erased, person, nobodys, at) is not None
+
+
 async def use_person(tx: Transaction, person: uuid.UUID, at: datetime) -> None:
     await tx.execute(queries.use_person, person, at)
 
@@ -148,6 +156,10 @@ async def revoke_role(tx: Transaction, person: uuid.UUID, role: Role, at: dateti
     return await tx.value(queries.revoke_role, person, role.role, role.scope, at) is not None
 
 
+async def revoke_roles(tx: Transaction, person: uuid.UUID, at: datetime) -> None:
+    await tx.execute(queries.revoke_roles, person, at)
+
+
 # Log-ins
 
 
@@ -193,6 +205,10 @@ async def sessions_of(
 
 async def end_session(tx: Transaction, session: uuid.UUID, person: uuid.UUID, at: datetime) -> bool:
     return await tx.value(queries.end_session, session, person, at) is not None
+
+
+async def hand_session(tx: Transaction, session: uuid.UUID, person: uuid.UUID) -> None:
+    await tx.execute(queries.hand_session, session, person)
 
 
 async def end_other_sessions(tx: Transaction, person: uuid.UUID, current: uuid.UUID, at: datetime) -> list[uuid.UUID]:
@@ -252,6 +268,10 @@ async def prove_plate(tx: Transaction, plate: uuid.UUID, at: datetime) -> None:
 
 async def remove_plate(tx: Transaction, plate: uuid.UUID, at: datetime) -> None:
     await tx.execute(queries.remove_plate, plate, at)
+
+
+async def forget_plates(tx: Transaction, person: uuid.UUID, at: datetime) -> list[bytes]:
+    return [row["plate_token"] for row in await tx.fetch(queries.forget_plates, person, at)]
 
 
 async def count_proof_tries(tx: Transaction, person: uuid.UUID, what: str, since: datetime) -> int:

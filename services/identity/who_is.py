@@ -12,7 +12,7 @@ from foundation import journal, postgres
 from foundation.bell import ring_heard
 from foundation.caller import Caller
 from foundation.clock import Clock
-from foundation.events import LevelChanged, LogInEnded, RoleGranted, RoleRevoked
+from foundation.events import LevelChanged, LogInEnded, PersonErased, RoleGranted, RoleRevoked
 from foundation.postgres import Database
 from services.identity import model, store
 from services.identity.model import KnownSession
@@ -25,7 +25,7 @@ HEARD_SECONDS_MAX = 1.0  # How old the last look at the journal may be to trust 
 LOOK_SECONDS = 0.4  # Between two looks when the bell is deaf.
 REMEMBERED_MAX = 20_000  # Log-ins; beyond it the one that was asked for longest ago is asked anew.
 TOKEN_LENGTH_MAX = 200
-NEWS = (LogInEnded, LevelChanged, RoleGranted, RoleRevoked)
+NEWS = (LogInEnded, LevelChanged, RoleGranted, RoleRevoked, PersonErased)
 
 
 class Known:

@@ -117,6 +117,7 @@ WRONG = [
     "department weather up",
     "counter",
     "people revoke +8613800000001 staff",
+    "people erase +8613800000001",
     "department vehicles sideways",
 ]
 

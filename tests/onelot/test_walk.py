@@ -489,7 +489,7 @@ async def test_key_that_cannot_be_kept_is_refused(running_city: Town, key: str) 
 
 def test_every_creating_route_takes_a_key_or_needs_none(running_city: Town) -> None:
     """Codes, log-ins, proofs and barriers are acts of the moment; a callback carries the provider's own number."""
-    free = {"/api/v1/auth/codes", "/api/v1/auth/sessions", "/api/v1/me/level", "/api/v1/me/plates/{id}/proof"}
+    free = {"/api/v1/auth/codes", "/api/v1/auth/sessions", "/api/v1/me/level", "/api/v1/me/fresh", "/api/v1/me/plates/{id}/proof"}
     free |= {
         f"/api/v1/services/cases/{{id}}/{act}" for act in ("submit", "withdraw", "supplement", "review", "decision")
     }  # A state has one way on.

@@ -11,8 +11,9 @@ from onelot.cli import connect
 from onelot.cli.connect import Reached
 from onelot.cli.errors import Failed
 from onelot.cli.options import as_json, common, debugged, instant, say, settings_of
-from onelot.config import Misused
+from onelot.config import ERASURES, Misused
 from services.identity.end_session import lock_person, unlock_person
+from services.identity.erase_person import Erasures, erase_person
 from services.identity.errors import UnknownNumber, UnknownRole
 from services.identity.grant_role import grant_role, revoke_role, show_person
 from services.identity.who_is import Known
@@ -139,6 +140,25 @@ def people_unlock(phone: str, **flags: object) -> None:
 
     _of_somebody(work, **flags)
     click.echo("unlocked")
+
+
+@people.command("erase")
+@click.argument("phone")
+@click.option("--yes", is_flag=True, help="Do it: nothing brings her back.")
+@common
+@debugged
+def people_erase(phone: str, yes: bool, **flags: object) -> None:
+    """Erase a person: her key, number, name, plates and log-ins. What the law keeps stays without a name. Pay her wallet out first."""
+    if not yes:
+        raise Misused("nothing brings an erased person back; say --yes")
+
+    async def work(city: Reached) -> None:
+        person, _, _ = await show_person(city.database, city.keys, phone=phone)
+        erasures = Erasures(city.settings.data_dir / ERASURES)
+        await erase_person(city.database, city.keys, erasures, person=person, wall=city.clock.wall(), city=city.clock.city())
+
+    _of_somebody(work, **flags)
+    click.echo(f"erased; keep a copy of {ERASURES} away from the backups, and give it to `onelot restore --erasures`")
 
 
 def _of_somebody(work: Callable[[Reached], Awaitable[Answer]], **flags: object) -> Answer:

@@ -43,12 +43,13 @@ def backup_command(file: Path, **flags: object) -> None:
 
 @click.command("restore")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--erasures", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Who was erased; applied at the next start.")
 @common
 @debugged
-def restore_command(file: Path, **flags: object) -> None:
+def restore_command(file: Path, erasures: Path | None, **flags: object) -> None:
     """Bring a backup into a new data directory; then start the city there."""
     settings = settings_of(**flags)
-    asyncio.run(backup.restore(settings, file))
+    asyncio.run(backup.restore(settings, file, erasures))
     click.echo(f"restored into {settings.data_dir}; start it with `onelot up --data {settings.data_dir}`")
 
 
