@@ -3,13 +3,12 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
 from typing import Final, Literal, cast
 
 import msgspec
 
 from citymap import store
-from citymap.model import CLASSES, Bounds, Site, Spot
+from citymap.model import Bounds, Site, Spot
 from citymap.read_sites import Read, Refused, read_sites
 from foundation.events import SiteChanged, SpotOfSite
 from foundation.postgres import Database, Transaction
@@ -67,12 +66,12 @@ async def _save(tx: Transaction, part: Part, now: datetime) -> tuple[int, list[s
     touched = set(sites) | {row["site_id"] for row in spots} | {row["former"] for row in spots if row["former"] is not None}
     await _tell(tx, sorted(touched), now)
     created = sum(sites.values()) + sum(row["created"] for row in spots)
-    return created, [site for site, new in sites.items() if not new] + [row["id"] for row in spots if not row["created"]]
+    return created, [site for site, new in sites.items() if not new] + [spot for row in spots for spot in row["changed"] or ()]
 
 
 async def _tell(tx: Transaction, sites: Sequence[str], now: datetime) -> None:
     rows = await store.fetch_spots_of(tx, sites)
-    spots = {site: tuple(map(_spot_of_site, some)) for site, some in groupby(rows, key=lambda row: row[1])}
+    spots = {site: tuple(SpotOfSite(id=spot, spot_class=kind, lon=lon, lat=lat) for spot, kind, lon, lat in rows[site]) for site in rows}
     tx.tell(*(site_changed(site, spots.get(site.id, ())) for site in await store.fetch_some_sites(tx, sites)), at=now)
 
 
@@ -80,10 +79,6 @@ def site_changed(site: Site, spots: tuple[SpotOfSite, ...]) -> SiteChanged:
     counted_by = cast(Literal["spots", "gates", "counter"], site.counted_by)
     who = {"site": site.id, "operator": site.operator, "type": site.type, "tariff": site.tariff, "zone": site.zone}
     return SiteChanged(counted_by=counted_by, capacity=max(site.capacity, len(spots)), spots=spots, **who)
-
-
-def _spot_of_site(row: tuple[str, str, int, float, float]) -> SpotOfSite:
-    return SpotOfSite(id=row[0], lon=row[3], lat=row[4], spot_class=CLASSES[row[2]])
 
 
 def parts_of(read: Read) -> Iterator[Part]:

@@ -18,7 +18,7 @@ ON CONFLICT (id) DO UPDATE
         excluded.lon, excluded.lat, excluded.max_height_cm, excluded.max_stay_s, excluded.opening_hours, excluded.entrances)
 RETURNING id, xmax = 0 AS created;
 
--- name: save_spots -- answers only those that are new or another than before; a spot that moved names its former site too
+-- name: save_spots -- answers, by site and by the site that spots left for it, how many are new and which are another than before
 WITH given AS (
   SELECT g.id, s.number AS site, g.site AS site_id, g.class, g.lon, g.lat
     FROM unnest($1::text[], $2::text[], $3::text[], $4::float8[], $5::float8[]) AS g(id, site, class, lon, lat)
@@ -31,8 +31,10 @@ saved AS (
   ON CONFLICT (id) DO UPDATE SET site = excluded.site, class = excluded.class, lon = excluded.lon, lat = excluded.lat
    WHERE (s.site, s.class, s.lon, s.lat) IS DISTINCT FROM (excluded.site, excluded.class, excluded.lon, excluded.lat)
   RETURNING id, xmax = 0 AS created)
-SELECT saved.id, saved.created, g.site_id, b.site_id AS former
-  FROM saved JOIN given g ON g.id = saved.id LEFT JOIN before b ON b.id = saved.id;
+SELECT g.site_id, b.site_id AS former, count(*) FILTER (WHERE saved.created) AS created,
+       array_agg(saved.id ORDER BY saved.id) FILTER (WHERE NOT saved.created) AS changed
+  FROM saved JOIN given g ON g.id = saved.id LEFT JOIN before b ON b.id = saved.id
+ GROUP BY g.site_id, b.site_id;
 
 -- name: known_sites -- the registered sites among these, and whether each has spots
 SELECT s.id, EXISTS (SELECT FROM citymap.spot p WHERE p.site = s.number) AS has_spots FROM citymap.site s;
@@ -65,9 +67,10 @@ SELECT number, id, name, type, operator, counted_by, capacity, tariff, zone, lon
 SELECT id, name, type, operator, counted_by, capacity, tariff, zone, lon, lat, max_height_cm, max_stay_s, opening_hours, entrances
   FROM citymap.site WHERE id = ANY ($1::text[]) ORDER BY id;
 
--- name: fetch_spots_of -- of some sites
-SELECT p.id, s.id AS site, p.class, p.lon, p.lat
-  FROM citymap.spot p JOIN citymap.site s ON s.number = p.site WHERE s.id = ANY ($1::text[]) ORDER BY s.id, p.id;
+-- name: fetch_spots_of -- of some sites, a row for each site that has any: columns come many times faster than rows
+SELECT s.id AS site, array_agg(p.id ORDER BY p.id) AS ids, array_agg(p.class ORDER BY p.id) AS classes,
+       array_agg(p.lon ORDER BY p.id) AS lons, array_agg(p.lat ORDER BY p.id) AS lats
+  FROM citymap.spot p JOIN citymap.site s ON s.number = p.site WHERE s.id = ANY ($1::text[]) GROUP BY s.id;
 
 -- name: copy_spots -- fixed width for a binary COPY, in the order of an index: sorting them costs more than reading them
 SELECT p.site, array_position('{standard,electric,accessible,family,loading,motorcycle}', p.class)::smallint,

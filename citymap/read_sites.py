@@ -2,9 +2,9 @@
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 
@@ -45,6 +45,36 @@ class _Wrong(Exception):
         self.code, self.detail = code, detail
 
 
+class _PlainPoint(msgspec.Struct, gc=False):
+    type: Literal["Point"]
+    coordinates: tuple[float, float]
+
+
+class _PlainProperties(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    kind: Literal["spot"]
+    site: str
+    spot_class: Literal["standard", "electric", "accessible", "family", "loading", "motorcycle"] = msgspec.field(
+        default="standard", name="class"
+    )
+
+
+class _PlainSpot(msgspec.Struct, gc=False):
+    """A spot about which nothing is odd: most of a large file, so it is read the short way. Whatever else comes is looked at closely."""
+
+    type: Literal["Feature"]
+    id: Annotated[str, msgspec.Meta(pattern=rf"\A{_ID.pattern}\Z")]
+    geometry: _PlainPoint
+    properties: _PlainProperties
+
+
+class _Collection(msgspec.Struct):
+    type: Literal["FeatureCollection"]
+    features: list[msgspec.Raw]
+
+
+_plain: Final = msgspec.json.Decoder(_PlainSpot)
+
+
 @dataclass(slots=True)
 class _Reader:
     bounds: Bounds
@@ -60,28 +90,48 @@ def read_sites(text: bytes, bounds: Bounds, known: Mapping[str, bool] | None = N
     `known` are the sites that are registered already: spots may belong to them; the value says whether the site has spots.
     """
     reader = _Reader(bounds, known or {})
-    for row, feature in enumerate(_features(text), 1):
-        _try(reader, row, feature, lambda row, feature: _take(reader, row, feature))
+    for row, raw in enumerate(_features(text), 1):
+        spot = _plain_spot(reader, raw)
+        if spot is not None:
+            reader.spots[spot.id] = row, spot
+        else:
+            _try(reader, row, _decoded(raw))
     _drop_orphans(reader)
     with_spots = {spot.site for _, spot in reader.spots.values()} | {site for site, has in reader.known.items() if has}
     sites = [_finished(fields, with_spots) for _, fields in reader.sites.values()]
     return Read(sites, [spot for _, spot in reader.spots.values()], sorted(reader.refused, key=lambda one: one.row))
 
 
-def _features(text: bytes) -> Sequence[object]:
+def _features(text: bytes) -> Sequence[msgspec.Raw]:
     try:
-        held = msgspec.json.decode(text.removeprefix(b"\xef\xbb\xbf"))
+        return msgspec.json.decode(text.removeprefix(b"\xef\xbb\xbf"), type=_Collection).features
+    except msgspec.ValidationError:
+        raise NothingReadable("the file is not a GeoJSON FeatureCollection") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise NothingReadable(f"the file is not JSON: {error}") from None
-    features = held.get("features") if isinstance(held, dict) else None
-    if not isinstance(held, dict) or held.get("type") != "FeatureCollection" or not isinstance(features, list):
-        raise NothingReadable("the file is not a GeoJSON FeatureCollection")
-    return features
 
 
-def _try(reader: _Reader, row: int, feature: object, take: Callable[[int, object], None]) -> None:
+def _plain_spot(reader: _Reader, raw: msgspec.Raw) -> Spot | None:
     try:
-        take(row, feature)
+        held = _plain.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    lon, lat = held.geometry.coordinates
+    if held.id in reader.spots or not reader.bounds.hold(lon, lat):
+        return None
+    return Spot(id=held.id, site=held.properties.site, spot_class=held.properties.spot_class, lon=lon, lat=lat)
+
+
+def _decoded(raw: msgspec.Raw) -> object:
+    try:
+        return msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise NothingReadable(f"the file is not JSON: {error}") from None
+
+
+def _try(reader: _Reader, row: int, feature: object) -> None:
+    try:
+        _take(reader, row, feature)
     except _Wrong as wrong:
         found = feature.get("id") if isinstance(feature, dict) else None
         reader.refused.append(Refused(row, found if isinstance(found, str) else "", wrong.code, wrong.detail))

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from citymap.devices import Connection
 from citymap.gates import Count, Passage
-from citymap.model import CLASS_NUMBER, NEVER, Name, Site, Spot, instant, micros
+from citymap.model import NEVER, Name, Site, Spot, instant, micros
 from citymap.places import Places
 from foundation import journal, sql
 from foundation.postgres import Database, Record, Transaction
@@ -108,7 +108,7 @@ def _site_row(site: Site) -> tuple[object, ...]:
 
 
 async def save_spots(tx: Transaction, spots: Sequence[Spot]) -> list[Record]:
-    """Those that are new or another than before: id, created, site_id, former."""
+    """How many are new and which are another than before: site_id, former, created, changed."""
     if not spots:
         return []
     columns = ([spot.id for spot in spots], [spot.site for spot in spots], [spot.spot_class for spot in spots])
@@ -119,10 +119,10 @@ async def fetch_some_sites(tx: Transaction, sites: Sequence[str]) -> list[Site]:
     return [_site(row) for row in await tx.fetch(queries.fetch_some_sites, list(sites))]
 
 
-async def fetch_spots_of(tx: Transaction, sites: Sequence[str]) -> list[tuple[str, str, int, float, float]]:
-    """Rows (spot, site, class, lon, lat) in order of site and spot."""
+async def fetch_spots_of(tx: Transaction, sites: Sequence[str]) -> dict[str, list[tuple[str, str, float, float]]]:
+    """Rows (spot, class, lon, lat) of each site that has any, in order of spot."""
     rows = await tx.fetch(queries.fetch_spots_of, list(sites))
-    return [(row["id"], row["site"], CLASS_NUMBER[row["class"]], row["lon"], row["lat"]) for row in rows]
+    return {row["site"]: list(zip(row["ids"], row["classes"], row["lons"], row["lats"], strict=True)) for row in rows}
 
 
 def _site(row: Record) -> Site:

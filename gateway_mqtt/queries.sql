@@ -46,11 +46,13 @@ SELECT EXISTS (SELECT 1 FROM gateway.site WHERE id = $1);
 -- name: lock_site -- nothing when there is none; whoever adds a device holds it, or two would choose the same free name
 SELECT id FROM gateway.site WHERE id = $1 FOR UPDATE;
 
--- name: save_site
-INSERT INTO gateway.site (id, operator) VALUES ($1, $2) ON CONFLICT (id) DO UPDATE SET operator = $2;
+-- name: save_sites -- each once
+INSERT INTO gateway.site AS s (id, operator) SELECT n.id, n.operator FROM unnest($1::text[], $2::text[]) AS n(id, operator) ORDER BY n.id
+ON CONFLICT (id) DO UPDATE SET operator = excluded.operator WHERE s.operator <> excluded.operator;
 
--- name: save_spots
-INSERT INTO gateway.spot (id, site) SELECT unnest($1::text[]), $2 ON CONFLICT (id) DO UPDATE SET site = excluded.site;
+-- name: save_spots -- of many sites at once, each spot once; what stands there already is left alone
+INSERT INTO gateway.spot AS s (id, site) SELECT n.id, n.site FROM unnest($1::text[], $2::text[]) AS n(id, site) ORDER BY n.id
+ON CONFLICT (id) DO UPDATE SET site = excluded.site WHERE s.site <> excluded.site;
 
 -- name: refuse
 INSERT INTO gateway.refused (received_at, device, site, topic, reason, detail, payload)

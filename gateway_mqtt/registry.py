@@ -26,11 +26,12 @@ class SitesFollower:
     kinds = frozenset({SiteChanged.kind})
 
     async def apply(self, tx: Transaction, entries: Sequence[Entry]) -> None:
-        for entry in entries:
-            fact = entry.event
-            assert isinstance(fact, SiteChanged)
-            await tx.execute(store.queries.save_site, fact.site, fact.operator)
-            await tx.execute(store.queries.save_spots, [spot.id for spot in fact.spots], fact.site)
+        """A batch in two statements: the later fact has the last word on a site, and on whose a spot is."""
+        facts = [entry.event for entry in entries]
+        operators = {fact.site: fact.operator for fact in facts if isinstance(fact, SiteChanged)}
+        sites = {spot.id: fact.site for fact in facts if isinstance(fact, SiteChanged) for spot in fact.spots}
+        await tx.execute(store.queries.save_sites, list(operators), list(operators.values()))
+        await tx.execute(store.queries.save_spots, list(sites), list(sites.values()))
 
 
 class Registry:
