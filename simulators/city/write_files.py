@@ -1,11 +1,12 @@
 """Write the city down as what `onelot import` takes, one feature a line; its tariffs lie beside this file."""
 
 import json
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-from simulators.city.build_city import CLASSES, City, Site
+from simulators.city.build_city import BAYS, CLASSES, City, Site, build_city
 from simulators.city.skeleton import HERE
 
 TARIFFS: Final = tuple(sorted((HERE / "tariffs").glob("*.yaml")))
@@ -41,3 +42,7 @@ def _site(city: City, site: Site) -> dict[str, object]:
         "area_class": site.area_class, "demand": site.demand, "weight": site.weight,
     }  # fmt: skip
     return {"type": "Feature", "id": site.id, "geometry": {"type": "Point", "coordinates": at}, "properties": properties}
+
+
+if __name__ == "__main__":
+    write_city(build_city(bays=int(sys.argv[2]) if len(sys.argv) > 2 else BAYS), Path(sys.argv[1]))
