@@ -104,7 +104,7 @@ def _start_snapshot(board: Board) -> Row:
         snapshot.write(path, snapshot.cut(board, Marks()))
         seconds = _best(lambda: snapshot.read(path, micros(NOW)))
         return _row(
-            "citymap.start_snapshot_s", round(seconds, 3), "s", None, 0.5, f"{path.stat().st_size / 1e6:.1f} MB, file in the page cache"
+            "citymap.start_snapshot_s", round(seconds, 3), "s", None, 0.3, f"{path.stat().st_size / 1e6:.1f} MB, file in the page cache"
         )
 
 

@@ -17,8 +17,8 @@ import asyncpg
 import numpy as np
 
 from benchmarks.bench_board import made_places
-from benchmarks.databases import own_database
 from benchmarks.near_contender import FACILITIES
+from benchmarks.postgis_server import NoPostgis, postgis_server
 from benchmarks.rows import Row, cannot, compared
 from onelot import embedded
 
@@ -50,23 +50,23 @@ async def measure(postgres_url: str, place: Path) -> list[Row]:
         ours = await stack.enter_async_context(contender("ours", "", list))
         theirs = await stack.enter_async_context(contender("redis", servers.redis_url, lambda: [valkey]))
         rows = [await race("citymap.near_vs_redis", ours, theirs, paths, REDIS_GOAL)]
-    return [*rows, await _postgis(postgres_url, paths)]
+    return [*rows, await _postgis(paths)]
 
 
-async def _postgis(url: str, paths: Sequence[str]) -> Row:
+async def _postgis(paths: Sequence[str]) -> Row:
     try:
-        async with own_database(url, "near") as own, contextlib.AsyncExitStack() as stack:
-            connection = await asyncpg.connect(own)
+        async with contextlib.AsyncExitStack() as stack:
+            url = await stack.enter_async_context(postgis_server())
+            connection = await asyncpg.connect(url)
             try:
-                await connection.execute("CREATE EXTENSION postgis")
                 postmaster = int((await connection.fetchval("SELECT pg_read_file('postmaster.pid')")).split()[0])
             finally:
                 await connection.close()
-            theirs = await stack.enter_async_context(contender("postgis", own, lambda: children_of(postmaster)))
+            theirs = await stack.enter_async_context(contender("postgis", url, lambda: children_of(postmaster)))
             ours = await stack.enter_async_context(contender("ours", "", list))
             return await race("citymap.near_vs_postgis", ours, theirs, paths, POSTGIS_GOAL)
-    except asyncpg.PostgresError as error:
-        return cannot("citymap.near_vs_postgis", "requests/CPU s", f"this PostgreSQL has no PostGIS ({error})", goal=POSTGIS_GOAL)
+    except NoPostgis as error:
+        return cannot("citymap.near_vs_postgis", "requests/CPU s", str(error), goal=POSTGIS_GOAL)
 
 
 async def race(name: str, ours: Contender, theirs: Contender, paths: Sequence[str], goal: float) -> Row:

@@ -172,7 +172,8 @@ CREATE TABLE place (number int PRIMARY KEY, id text UNIQUE, free int NOT NULL, a
 CREATE INDEX place_at ON place USING gist (at);
 """
 ASK: Final = """
-SELECT number, ST_Distance(at, p, false) AS metres, free FROM place, ST_SetSRID(ST_MakePoint($1, $2), 4326)::geography AS p
+SELECT number, ST_Distance(at, p, false) AS metres, free
+  FROM place, (SELECT ST_SetSRID(ST_MakePoint($1, $2), 4326)::geography AS p) AS asked
  WHERE ST_DWithin(at, p, 1000, false) AND free > 0
 """
 CHANGE: Final = """
