@@ -211,7 +211,7 @@ async def simulating(wanted: Wanted, codes: Codes, *, progress: Callable[[str], 
     seconds = FOREVER_S if wanted.minutes is None else round(60 * wanted.minutes)
     life = Life(wanted.places, seed=wanted.seed, began_at=began_at, accounts=wanted.accounts, remember=wanted.minutes is not None)
     witness = Witness(wanted.places, wanted.cards, knobs=wanted.knobs, seed=wanted.seed, began_at=began_at, seconds=seconds)
-    street = Street(wanted.cards, witness.troubles, clock)
+    street = Street(wanted.cards, witness.troubles, clock, remember=wanted.minutes is not None)
     drivers = Drivers(wanted.url, codes, wanted.accounts)
     simulation = Simulation(wanted, clock, life, witness, street, drivers)
     async with contextlib.AsyncExitStack() as stack:

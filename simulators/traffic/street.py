@@ -28,8 +28,10 @@ WINDOW = 20
 
 @dataclass(slots=True)
 class Account:
-    """What the devices themselves know of their messages. `heard` are the readings that were acknowledged, by what they are about."""
+    """What the devices themselves know of their messages. `heard` are the readings that were acknowledged, by what they are about; a run
+    without an end and without a judge does not `remember` them."""
 
+    remember: bool = True
     sent: int = 0
     resent: int = 0
     acknowledged: int = 0
@@ -219,7 +221,8 @@ class Device:
             account.repeats += len(message.bodies)
         elif message.kind != "status":
             account.readings += len(message.bodies)
-            account.heard.update(message.abouts)
+            if account.remember:
+                account.heard.update(message.abouts)
         if done.result() >= 0x80 and len(account.refused) < 100:
             account.refused.append(f"{self.card.device} {message.kind}: 0x{done.result():02x}")
 
@@ -243,8 +246,8 @@ class Device:
 class Street:
     """All devices of a city."""
 
-    def __init__(self, cards: Sequence[Card], troubles: Sequence[Trouble], clock: Callable[[], float]) -> None:
-        self.account = Account()
+    def __init__(self, cards: Sequence[Card], troubles: Sequence[Trouble], clock: Callable[[], float], *, remember: bool = True) -> None:
+        self.account = Account(remember)
         come = asyncio.Semaphore(CONNECTING_MAX)
         self.devices = [Device(card, trouble, clock, self.account, come) for card, trouble in zip(cards, troubles, strict=True)]
 
