@@ -26,6 +26,7 @@ LOOK_SECONDS = 0.4  # Between two looks when the bell is deaf.
 REMEMBERED_MAX = 20_000  # Log-ins; beyond it the one that was asked for longest ago is asked anew.
 TOKEN_LENGTH_MAX = 200
 NEWS = (LogInEnded, LevelChanged, RoleGranted, RoleRevoked, PersonErased)
+KINDS = frozenset(event.kind for event in NEWS)
 
 
 class Known:
@@ -81,7 +82,8 @@ class Known:
             async with self._database.transaction() as tx:
                 entries = await journal.read(tx, "fact", self.position, self._recorded_at)
             for entry in entries:
-                if isinstance(event := entry.event, NEWS):
+                # Most facts are not about log-ins: none of them is opened for nothing.
+                if entry.kind in KINDS and isinstance(event := entry.event, NEWS):
                     self.forget(event.person)
             if not entries:
                 self._heard_at = began

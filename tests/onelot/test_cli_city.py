@@ -204,6 +204,40 @@ def test_rights_are_granted(city: Shell) -> None:
     assert nobody.sentence
 
 
+def test_rights_are_shown_with_their_dates_and_taken_away(city: Shell) -> None:
+    clerk = "+8613900000041"
+    dates = ("--from", "2026-01-01T00:00", "--to", "2026-02-01T00:00")
+    assert city.say("people", "grant", clerk, "staff", "--agency", "police", *dates).status == 0
+    assert city.say("people", "grant", clerk, "admin").status == 0
+
+    admin, past = city.say("people", "show", clerk, "--json").json["roles"]
+    revoked, again = [city.say("people", "revoke", clerk, "admin") for _ in range(2)]
+
+    assert (admin["role"], admin["to"], admin["holds"]) == ("admin", None, True)
+    assert (past["scope"], past["from"], past["holds"]) == ("police", "2026-01-01T00:00:00+08:00", False)
+    assert (revoked.status, revoked.out) == (0, "revoked: admin\n") and again.status == 1 and "people show" in again.sentence
+    assert city.say("people", "grant", clerk, "admin", *reversed(dates)).status == 2
+
+
+def test_somebody_is_locked_unlocked_and_erased(city: Shell) -> None:
+    phone = "+8613900000042"
+    assert city.say("people", "show", phone).status == 1, "nobody yet"
+    city.say("people", "grant", phone, "admin")
+
+    said = [city.say("people", *words) for words in (("lock", phone), ("unlock", phone), ("erase", phone), ("erase", phone, "--yes"))]
+
+    assert [one.status for one in said] == [0, 0, 2, 0] and "unlock" in said[0].out and "--yes" in said[2].sentence
+    assert city.say("people", "show", phone).status == 1, "and nobody any more"
+    assert city.say("people", "lock", "12").status == 2
+
+
+def test_a_clerk_at_the_counter_hands_out_a_code(city: Shell) -> None:
+    code = city.say("counter", "--phone", PHONE, "--json").json["code"]
+
+    assert len(code) == 8 and code != city.say("counter", "--phone", PHONE, "--json").json["code"], "a new one each time"
+    assert [city.say("department", name, "up").status for name in ("police", "housing", "vehicles", "counter")] == [0] * 4
+
+
 def test_outbox_holds_what_was_sent(city: Shell) -> None:
     said = city.say("outbox", "--phone", PHONE, "--json")
 

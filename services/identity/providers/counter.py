@@ -5,6 +5,7 @@ from datetime import datetime
 import aiohttp
 import msgspec
 
+from foundation.id_numbers import normal_id_no
 from services.identity.errors import RegistryAway
 from services.identity.model import Identity, Seen
 from services.identity.providers.asking import ANSWER_SECONDS_MAX, Desk
@@ -35,4 +36,4 @@ class HttpCounter:
             return None
         if not answer.name or not answer.id_no:
             raise RegistryAway
-        return Seen(Identity(answer.name, answer.id_no), frozenset({"person", "card"}))
+        return Seen(Identity(answer.name, normal_id_no(answer.id_no)), frozenset({"person", "card"}))
