@@ -40,9 +40,15 @@ def _specs(text: str) -> tuple[Diagram, Any]:
 
 def walk(text: str, steps: Sequence[Step]) -> Position:
     """Where a case stands after these steps. Raises NotWaiting for a step that nobody waited for, FlowRefused for no flow of ours."""
-    diagram, spec = _specs(text)
     if len(steps) > STEPS_MAX:
         raise NotWaiting(f"a case has at most {STEPS_MAX} steps")
+    return _walked(text, tuple(steps))
+
+
+@functools.lru_cache(maxsize=4096)
+def _walked(text: str, steps: tuple[Step, ...]) -> Position:
+    """Most cases of a matter take the same few ways: each is walked once."""
+    diagram, spec = _specs(text)
     workflow = BpmnWorkflow(spec, script_engine=environment.engine())
     workflow.do_engine_steps()
     for step in steps:
