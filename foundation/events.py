@@ -429,6 +429,14 @@ class CaseDecided(CaseFact, frozen=True, kw_only=True):
     made_by: Literal["rule", "staff", "applicant", "time"]
 
 
+class PromiseMissed(CaseFact, frozen=True, kw_only=True):
+    """The promised day is over and nobody has decided."""
+
+    kind: ClassVar[str] = "promise_missed"
+    agency: str
+    number: int  # Of its last step.
+
+
 class CaseWithdrawn(CaseFact, frozen=True, kw_only=True):
     """The applicant took it back."""
 
@@ -529,6 +537,7 @@ FACTS: tuple[type[Fact], ...] = (
     CaseSubmitted,
     CaseMoved,
     CaseDecided,
+    PromiseMissed,
     CaseWithdrawn,
     PledgeChecked,
     LicenceIssued,

@@ -50,7 +50,7 @@ CREATE TABLE services.case_timer (
     task text DEFAULT ''::text NOT NULL,
     due_at timestamp with time zone NOT NULL,
     tries integer DEFAULT 0 NOT NULL,
-    CONSTRAINT case_timer_kind_check CHECK ((kind = ANY (ARRAY['flow'::text, 'pledge'::text])))
+    CONSTRAINT case_timer_kind_check CHECK ((kind = ANY (ARRAY['flow'::text, 'pledge'::text, 'promise'::text])))
 );
 
 CREATE TABLE services.letter (

@@ -9,7 +9,7 @@ import msgspec
 
 from foundation import clock, events, ids, plates
 from foundation.errors import NotFound
-from foundation.events import CaseDecided, CaseFact, CaseMoved, CaseSubmitted
+from foundation.events import CaseDecided, CaseFact, CaseMoved, CaseSubmitted, PromiseMissed
 from foundation.journal import Entry, Journal
 from foundation.postgres import Transaction
 from services.cases import store
@@ -47,7 +47,7 @@ class EffectsFollower:
 
     name = "services.effects"
     journal: Journal = "fact"
-    kinds = frozenset({CaseSubmitted.kind, CaseMoved.kind, CaseDecided.kind})
+    kinds = frozenset({CaseSubmitted.kind, CaseMoved.kind, CaseDecided.kind, PromiseMissed.kind})
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
@@ -68,6 +68,8 @@ class EffectsFollower:
             await self._write(tx, found, "submitted", 0, at)
         elif isinstance(fact, CaseMoved):
             await self._write(tx, found, "supplement", fact.number, at)
+        elif isinstance(fact, PromiseMissed):
+            await self._write(tx, found, "late", fact.number, at)
         elif isinstance(fact, CaseDecided):
             await self._write(tx, found, fact.decision, fact.number, at)
             if fact.decision == "approved" and found.matter.certificate is not None:

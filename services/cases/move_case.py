@@ -167,6 +167,10 @@ async def _keep_timers(tx: Transaction, case: Case, position: Position, now: dat
     if position.end is not None:
         await store.end_timers(tx, case.id)
         return
+    if case.due_at is None or case.paused_at is not None or case.decided_at is not None:
+        await store.end_timer(tx, case.id, "promise", "")
+    elif case.due_at > now:
+        await store.set_timer(tx, case.id, "promise", "", case.due_at)
     wanted = {timer.id: timer for one in position.waiting for timer in one.timers}
     there = await store.timer_tasks(tx, case.id)
     for name in there - wanted.keys():

@@ -46,6 +46,8 @@ async def _hand_in(desk: Office, tx: Transaction, found: Opened, whole: draft.Dr
         due_at=model.due_after(now, found.matter.promise_days, desk.calendar),
     )  # fmt: skip
     await store.save_case(tx, case)
+    assert case.due_at is not None, "set above"
+    await store.set_timer(tx, case.id, "promise", "", case.due_at)
     if draft.pledged(found.matter, whole):
         await store.set_timer(tx, case.id, "pledge", "", model.pledge_after(0, now))
     told = events.CaseSubmitted(

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import msgspec
 import structlog
+from prometheus_client import Counter
 
 from foundation import clock, events, postgres
 from foundation.errors import NotFound
@@ -23,6 +24,7 @@ from services.rules.model import Known
 
 log = structlog.get_logger()
 
+MISSED = Counter("onelot_promises_missed_total", "Cases that were not decided by the promised day", ["agency", "matter"])
 AT_ONCE_MAX = 100
 LATER = 60.0  # Seconds until a timer that failed is tried again.
 
@@ -45,6 +47,8 @@ async def serve_due(desk: Office) -> int:
         try:
             if row["kind"] == "flow":
                 await _time_is_over(desk, row["case_id"], row["task"])
+            elif row["kind"] == "promise":
+                await _promise_is_over(desk, row["case_id"])
             else:
                 await check_pledges(desk, row["case_id"], row["tries"])
         except postgres.AWAY:
@@ -67,6 +71,23 @@ async def _time_is_over(desk: Office, case: uuid.UUID, task: str) -> None:
             await step(desk, tx, found, task, "", "time")
         except NotWaiting:
             log.info("timer_came_late", case=str(case))  # The task was done in the same moment.
+
+    await desk.database.run(work)
+
+
+async def _promise_is_over(desk: Office, case: uuid.UUID) -> None:
+    async def work(tx: Transaction) -> None:
+        if not await store.lock_timer(tx, case, "promise", "", desk.clock.city()):
+            return
+        found = await locked_case(desk, tx, case)
+        await store.end_timer(tx, case, "promise", "")
+        if found.case.state in ("submitted", "in_review"):
+            row = found.case
+            MISSED.labels(row.agency, row.matter).inc()
+            told = events.PromiseMissed(
+                case=row.id, person=row.person, matter=row.matter, version=row.version, agency=row.agency, number=len(found.steps)
+            )
+            tx.tell(told, at=desk.clock.city())
 
     await desk.database.run(work)
 

@@ -20,7 +20,7 @@ ASKED: Mapping[str, ElementKind] = {
     "housing.zone": "string",
     "housing.since": "date",
 }
-LETTERS = ("submitted", "supplement", "approved", "rejected")
+LETTERS = ("submitted", "supplement", "late", "approved", "rejected")
 PLACEHOLDERS = ("name", "matter", "case", "reason", "day", "due")
 
 

@@ -450,6 +450,30 @@ def test_sunday_that_is_a_workday() -> None:
     assert model.due_resumed(due, start, datetime(2026, 10, 1, 9, 0, tzinfo=CITY_ZONE), official()).date().isoformat() == "2026-10-11"
 
 
+async def test_missed_promise_is_told_to_the_applicant_once(counter: Counter) -> None:
+    found = await counter.reviewed()
+
+    counter.clock.move(days=20)
+    for _ in range(2):
+        await watch_timers.serve_due(counter.office)
+        await counter.follow()
+
+    letters = await store.letters_of(counter.database, found.case.id)
+    assert sorted(row["kind"] for row in letters) == ["late", "submitted"]
+    assert views.promise_view(counter.office, (await counter.look(found.case.id)).case).late
+
+
+async def test_promise_is_not_missed_while_the_applicant_is_asked(counter: Counter) -> None:
+    found = await counter.decide(await counter.reviewed(), "supplement")
+
+    counter.clock.move(days=20)
+    await watch_timers.serve_due(counter.office)
+    await counter.supplement(found, {})
+    await watch_timers.serve_due(counter.office)
+
+    assert await counter.facts("promise_missed") == []
+
+
 async def test_inbox_lists_by_the_promise_and_pages_without_loss(counter: Counter) -> None:
     made = [await counter.reviewed() for _ in range(7)]
 
