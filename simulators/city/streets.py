@@ -111,16 +111,18 @@ def closed_ground(bones: Skeleton) -> list[BaseGeometry]:
 
 
 def _faces(bones: Skeleton) -> Iterator[tuple[Polygon, int]]:
-    """What the main roads leave of each zone; where zones overlap the later one has the ground."""
-    gone = shapely.unary_union(taken(bones))
-    left = [zone.shape for zone in bones.zones]
-    for number in range(len(left)):
-        above = shapely.unary_union([zone.shape for zone in bones.zones[number + 1 :]])
-        left[number] = shapely.difference(left[number], shapely.union(above, gone))
-    for number, ground in enumerate(left):
-        for part in shapely.get_parts(ground):
-            if part.area >= FACE_M2_MIN and part.buffer(-THICK_M_MIN).area > 0:
-                yield part, number
+    """What the main roads leave of the built land. A face is all of the zone that has most of it: a border of zones is no street."""
+    built = shapely.unary_union([zone.shape for zone in bones.zones])
+    shown = [
+        shapely.difference(zone.shape, shapely.unary_union([later.shape for later in bones.zones[number + 1 :]]))
+        for number, zone in enumerate(bones.zones)
+    ]  # Where zones overlap the later one has the ground.
+    tree = shapely.STRtree(shown)
+    for part in shapely.get_parts(shapely.difference(built, shapely.unary_union(taken(bones)))):
+        if part.area >= FACE_M2_MIN and part.buffer(-THICK_M_MIN).area > 0:
+            touched = np.sort(tree.query(part))
+            shares = [part.intersection(shown[zone]).area for zone in touched.tolist()]
+            yield part, int(touched[np.argmax(shares)])
 
 
 @dataclass(frozen=True, slots=True)
