@@ -11,6 +11,7 @@ import msgspec
 import yaml
 
 from citymap.errors import NothingReadable
+from citymap.read_xlsx import SIGNATURE, Number, read_xlsx
 from citymap.translate import NotTaken, Translated, feature, id_of, position
 
 _PART: Final = re.compile(r"\{([^{}]+)\}")
@@ -92,20 +93,26 @@ def read_csv(text: bytes, mapping: TableMap, *, prefix: str = "") -> Translated:
 
 
 def read_table(text: bytes, mapping: TableMap) -> Table:
-    held, encoding = decoded(text, mapping.encoding)
-    delimiter = mapping.delimiter or max(",;\t|", key=held.split("\n", 1)[0].count)
-    csv.field_size_limit(FIELD_BYTES_MAX)
-    try:
-        lines = [line for line in csv.reader(io.StringIO(held, newline=""), delimiter=delimiter, strict=True) if line]
-    except csv.Error as error:
-        raise NothingReadable(f"the file is not a table: {error}") from None
+    """Raises NothingReadable."""
+    lines, encoding = (read_xlsx(text), "a spreadsheet") if text.startswith(SIGNATURE) else _lines(text, mapping)
+    lines = [line for line in lines if any(line)]
     if not lines:
         raise NothingReadable("the file is empty; a table begins with the names of its columns")
     header = [name.strip() for name in lines[0]]
     if len(set(header)) != len(header):
         raise NothingReadable("two columns have the same name")
-    rows = [dict(zip(header, (cell.strip() for cell in line), strict=False)) for line in lines[1:]]
+    rows = [dict(zip(header, (cell if isinstance(cell, Number) else cell.strip() for cell in line), strict=False)) for line in lines[1:]]
     return Table(header, rows, encoding)
+
+
+def _lines(text: bytes, mapping: TableMap) -> tuple[list[list[str]], str]:
+    held, encoding = decoded(text, mapping.encoding)
+    delimiter = mapping.delimiter or max(",;\t|", key=held.split("\n", 1)[0].count)
+    csv.field_size_limit(FIELD_BYTES_MAX)
+    try:
+        return list(csv.reader(io.StringIO(held, newline=""), delimiter=delimiter, strict=True)), encoding
+    except csv.Error as error:
+        raise NothingReadable(f"the file is not a table: {error}") from None
 
 
 def decoded(text: bytes, encoding: str = "") -> tuple[str, str]:
@@ -183,6 +190,8 @@ def _id(template: str, row: Mapping[str, str], prefix: str) -> str:
     for column in _PART.findall(template):
         if not row.get(column):
             raise NotTaken("id", f"the column {column} is empty, and the id is made of it")
+        if isinstance(row[column], Number):
+            raise NotTaken("id", f"the column {column} holds the number {row[column]}: the id may be damaged already; write it as text")
     return id_of(_filled(template, row), prefix)
 
 

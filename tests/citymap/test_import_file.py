@@ -1,8 +1,10 @@
 """Files of other people: what is taken of them, what is refused and why, and that nothing is lost by what a file leaves out."""
 
 import gzip
+import io
 import json
 import lzma
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -172,6 +174,35 @@ def test_hex_id_read_as_a_power_of_ten() -> None:
     table = "site,name,lon,lat\n" + "".join(f"{one},停车场,113.6,34.7\n" for one in ids)
 
     assert [site.id for site in read_csv(table.encode(), read_mapping(SITES)).read(CITY, {}).sites] == ids
+    texts, numbers = (read_csv(spreadsheet(ids, kind), read_mapping(SITES)).read(CITY, {}) for kind in ("text", "number"))
+    assert [site.id for site in texts.sites] == ids
+    assert numbers.sites == [] and [(one.row, one.code) for one in numbers.refused] == [(n, "id") for n in range(1, 5)]
+    assert "column site" in numbers.refused[0].detail and "may be damaged" in numbers.refused[0].detail
+
+
+def spreadsheet(ids: list[str], kind: str) -> bytes:
+    """As spreadsheet programs write it: texts shared or in place, numbers as such, empty cells left out."""
+    cells = {"text": '<c r="A{row}" t="inlineStr"><is><t>{it}</t></is></c>', "number": '<c r="A{row}"><v>{it}</v></c>'}[kind]
+    rest = '<c r="C{row}" t="s"><v>4</v></c><c r="D{row}"><v>113.6</v></c><c r="E{row}"><v>34.7</v></c>'
+    head = "".join(f'<c r="{letter}1" t="s"><v>{n}</v></c>' for n, letter in enumerate("ACDE"))
+    rows = "".join(f'<row r="{row}">{(cells + rest).format(row=row, it=it)}</row>' for row, it in enumerate(ids, 2))
+    space = 'xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"'
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as book:
+        strings = "".join(f"<si><t>{one}</t></si>" for one in ("site", "name", "lon", "lat", "停车场"))
+        book.writestr("xl/sharedStrings.xml", f"<sst {space}>{strings}</sst>")
+        book.writestr("xl/worksheets/sheet1.xml", f'<worksheet {space}><sheetData><row r="1">{head}</row>{rows}</sheetData></worksheet>')
+    return held.getvalue()
+
+
+@pytest.mark.parametrize("part", ["<!DOCTYPE x [<!ENTITY a 'b'>]><worksheet/>", "<worksheet", ""])
+def test_a_spreadsheet_that_is_none_is_refused(part: str) -> None:
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w") as book:
+        book.writestr("xl/worksheets/sheet1.xml" if part else "a.txt", part)
+    for text in (held.getvalue(), held.getvalue()[:60]):
+        with pytest.raises(NothingReadable):
+            read_csv(text, read_mapping(SITES))
 
 
 async def test_empty_list_retires_the_city(db: Database) -> None:
