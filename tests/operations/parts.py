@@ -81,7 +81,7 @@ class Parts:
                     return {"ready": True} if answer.status == 200 else None
             return None
 
-        await eventually(ready, f"a ready {part.name}", 60)
+        await eventually(ready, f"a ready {part.name}", 150)  # Seven processes at once, on a machine that may be busy.
 
     async def say(self, *words: str) -> str:
         """A command beside the parts."""
