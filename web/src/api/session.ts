@@ -25,7 +25,7 @@ export const me = signal<PersonView | null | undefined>(undefined);
 export const has = (role: string): boolean => !!me.value?.roles.some((one) => one.role === role || one.role === 'admin');
 export const isStaff = computed(() => has('staff'));
 export const isOperator = computed(() => has('operator'));
-export const isCity = computed(() => has('admin'));
+export const isCity = computed(() => !!me.value?.roles.some((one) => one.role === 'admin' || (one.role === 'staff' && one.scope === 'transport')));
 
 whenLoggedOut(() => {
   remember(false);

@@ -1,3 +1,3 @@
 import type { Route } from '../../router';
 
-export const city: Route[] = [];
+export const city: Route[] = [{ path: '/city', load: () => import('./pulse'), who: 'city', desk: true }];
