@@ -48,6 +48,7 @@ class Spike(msgspec.Struct, frozen=True, kw_only=True):
     lat: float
     capacity: int
     free: int
+    unknown: int
     freshness: str
 
 
@@ -186,11 +187,12 @@ def _districts(board: Board, hours: dict[str, list[float | None]]) -> list[Distr
 
 
 def _spikes(board: Board) -> list[Spike]:
-    capacity, shown = board.capacity.tolist(), board.shown[:, FREE].tolist()
+    capacity, shown, unknown = board.capacity.tolist(), board.shown[:, FREE].tolist(), board.shown[:, UNKNOWN].tolist()
     freshness = [FRESHNESS[number] for number in board.freshness]
     return [
         Spike(
-            id=site.id, lon=site.lon, lat=site.lat, capacity=capacity[number], free=shown[number], freshness=freshness[number],
+            id=site.id, lon=site.lon, lat=site.lat, freshness=freshness[number],
+            capacity=capacity[number], free=shown[number], unknown=unknown[number],
         )
         for number, site in enumerate(board.places.sites)
         if shown[number] >= 0

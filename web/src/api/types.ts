@@ -122,6 +122,11 @@ export interface ClockView {
   speed: number;
 }
 
+export interface CloseBody {
+  left_at: string;
+  evidence: string;
+}
+
 export interface CodeRequest {
   phone: string;
 }
@@ -689,6 +694,7 @@ export interface Spike {
   lat: number;
   capacity: number;
   free: number;
+  unknown: number;
   freshness: string;
 }
 

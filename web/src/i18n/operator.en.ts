@@ -132,6 +132,7 @@ export const operator = {
   'bill.part_paid': 'part paid',
   'bill.refunded': 'refunded',
   'bill.void': 'void',
+  'site.title': 'Where a number comes from',
   'site.doubtful': 'doubtful',
   'site.fine': 'sound',
   'site.choose': 'Choose a site in the table; here is said where its number comes from.',

@@ -130,6 +130,7 @@ export const operator = {
   'bill.part_paid': '部分已付',
   'bill.refunded': '已退',
   'bill.void': '作废',
+  'site.title': '数字从哪里来',
   'site.doubtful': '数字存疑',
   'site.fine': '数字可靠',
   'site.choose': '在表里选一个场站，这里说它的数字从哪里来。',

@@ -7,7 +7,7 @@ export interface SpikeOf {
   lat: number;
   capacity: number;
   free: number;
-  freshness: string;
+  unknown: number;
 }
 
 export interface Named {
@@ -17,7 +17,7 @@ export interface Named {
   dot?: boolean;
 }
 
-const TALL = 36; // Of the largest site, in units of the drawing; others by the root of their size, or the small could not be seen.
+const TALL = 40; // Of the largest site, in units of the drawing; others by the root of their size, or the small could not be seen.
 
 /** `label` says where the same numbers stand as words. */
 export function Spikes({ sites, places = [], label, width = 760, height = 480, children }: {
@@ -31,7 +31,7 @@ export function Spikes({ sites, places = [], label, width = 760, height = 480, c
     const tall = Math.max(3, (TALL * Math.sqrt(one.capacity)) / most);
     const head = one.capacity ? (tall * one.free) / one.capacity : 0;
     const up = (from: number, by: number) => `M${x.toFixed(1)} ${from.toFixed(1)}v${(-by).toFixed(1)}`;
-    if (one.freshness === 'silent') paths.unknown += up(y, tall);
+    if (one.unknown >= one.capacity) paths.unknown += up(y, tall);
     else {
       paths.taken += up(y, tall - head);
       if (head >= 0.3) paths.free += up(y - tall + head, head);
@@ -60,8 +60,8 @@ export function Spikes({ sites, places = [], label, width = 760, height = 480, c
 function projection(sites: readonly SpikeOf[], width: number, height: number): (lon: number, lat: number) => [number, number] {
   const [w, e] = middle(sites.map((one) => one.lon)), [s, n] = middle(sites.map((one) => one.lat));
   const squeeze = Math.cos((((s + n) / 2) * Math.PI) / 180);
-  const scale = Math.min((width * 0.86) / Math.max(0.004, (e - w) * squeeze), (height * 0.8) / Math.max(0.004, n - s));
-  return (lon, lat) => [width / 2 + (lon - (w + e) / 2) * squeeze * scale, height / 2 - (lat - (s + n) / 2) * scale + TALL / 3];
+  const scale = Math.min((width * 0.86) / Math.max(0.004, (e - w) * squeeze), (height - 2 * TALL) / Math.max(0.004, n - s));
+  return (lon, lat) => [width / 2 + (lon - (w + e) / 2) * squeeze * scale, height / 2 - (lat - (s + n) / 2) * scale + TALL / 2];
 }
 
 function middle(values: number[]): [number, number] {

@@ -45,7 +45,7 @@ export default function Sites() {
       <Pane title={t('refused')} fine={t('refused.fine')} area="ref" scrolls={t('refused.table')} end={<a class="end" href="/operator/refused">{t('devices.all')}</a>}>
         {refused.data?.items.length === 0 ? <Empty>{t('refused.none')}</Empty> : <RefusedRows page={refused.data} />}
       </Pane>
-      <Pane title={site ? named(site.name) : t('col.site')} area="selp" scrolls={site ? named(site.name) : t('col.site')} fine={site && <Pill tone={site.problems.length ? 'warn' : 'ok'}>{site.problems.length ? t('site.doubtful') : t('site.fine')}</Pill>}>
+      <Pane title={site ? named(site.name) : t('site.title')} area="selp" scrolls={site ? named(site.name) : t('site.title')} fine={site && <Pill tone={site.problems.length ? 'warn' : 'ok'}>{site.problems.length ? t('site.doubtful') : t('site.fine')}</Pill>}>
         {site ? <Explained site={site} /> : <p class="pad c-2">{t('site.choose')}</p>}
       </Pane>
     </Console>
@@ -69,7 +69,7 @@ function useLiveSites() {
   return { ...sites, data: items && { items } };
 }
 
-const spikeOf = (one: OperatorSiteView) => ({ id: one.id, ...one.location, capacity: one.capacity ?? 0, free: one.free ?? 0, freshness: one.freshness });
+const spikeOf = (one: OperatorSiteView) => ({ id: one.id, ...one.location, capacity: one.capacity ?? 0, free: one.free ?? 0, unknown: one.unknown ?? 0 });
 const sum = (rows: readonly OperatorSiteView[], of: 'free' | 'capacity' | 'unknown' | 'occupied') => rows.reduce((all, one) => all + (one[of] ?? 0), 0);
 
 function Numbers({ sites }: { sites: readonly OperatorSiteView[] }) {
@@ -116,7 +116,7 @@ function SitesPane({ rows, loaded, lines, chosen, choose }: {
       {!loaded.data ? <Waiting /> : wanted.length === 0 ? <Empty>{rows.length ? t('sites.none') : t('sites.empty')}</Empty> : (
         <Table caption={t('sites')} rows={wanted} id={(one) => one.id} selected={chosen ?? ''} columns={[
           { key: 'site', head: t('col.site'), order: (one) => named(one.name), cell: (one) => <button type="button" class="pick" aria-pressed={one.id === chosen} onClick={() => choose(one.id)}>{named(one.name)}</button> },
-          { key: 'free', head: t('col.free'), number: true, order: (one) => one.free ?? -1, cell: (one) => (one.free === null ? '—' : <Count free={one.free} freshness={one.freshness} />) },
+          { key: 'free', head: t('col.free'), number: true, order: (one) => one.free ?? -1, cell: (one) => <Count free={one.free ?? 0} freshness={knownOf(one)} /> },
           { key: 'of', head: t('col.total'), number: true, order: (one) => one.capacity ?? 0, cell: (one) => (one.capacity === null ? '?' : number(one.capacity)) },
           { key: 'taken', head: t('col.taken'), order: share, cell: (one) => <Comb size="thin" free={one.free ?? 0} unknown={one.unknown ?? 0} capacity={one.capacity ?? 0} /> },
           { key: 'hours', head: t('col.hours'), cell: (one) => <Line site={one} line={lines.get(one.id)} /> },
@@ -128,6 +128,8 @@ function SitesPane({ rows, loaded, lines, chosen, choose }: {
   );
 }
 
+/** Of a site where every bay is unknown nobody says that none is free. */
+const knownOf = (one: OperatorSiteView) => (one.free === null || one.unknown === one.capacity ? 'silent' : one.freshness);
 const share = (one: OperatorSiteView) => (one.capacity ? (one.occupied ?? 0) / one.capacity : 0);
 
 function Line({ site, line }: { site: OperatorSiteView; line: SiteHistory | undefined }) {
@@ -161,7 +163,7 @@ function Explained({ site }: { site: OperatorSiteView }) {
   tick.value;
   return (
     <div class="pad stack" style={{ '--gap': '8px' }}>
-      <p class="line base"><Count free={site.free ?? 0} freshness={site.free === null ? 'silent' : site.freshness} /> <span class="c-2">{site.capacity !== null && t('site.split', { free: site.free ?? 0, occupied: site.occupied ?? 0, unknown: site.unknown ?? 0, out: site.out_of_order ?? 0 })}</span></p>
+      <p class="line base"><Count free={site.free ?? 0} freshness={knownOf(site)} /> <span class="c-2">{site.capacity !== null && t('site.split', { free: site.free ?? 0, occupied: site.occupied ?? 0, unknown: site.unknown ?? 0, out: site.out_of_order ?? 0 })}</span></p>
       <dl class="kv">
         <dt>{t('site.counted')}</dt><dd>{t(COUNTED[site.counted_by as keyof typeof COUNTED])}</dd>
         <dt>{t('site.asof')}</dt><dd>{site.as_of ? ago(new Date(site.as_of), cityNow()) : '—'}</dd>
