@@ -18,7 +18,7 @@ from tests.web.visitor import Visitor, Visitors
 OPERATOR, PLANNER, CITIZEN = "13900000101", "13900000102", "13900000103"
 PAGES = {
     "/operator": (OPERATOR, "大卫城 P1 地下停车场"),
-    "/operator/stays": (OPERATOR, "没有存疑的停车。"),
+    "/operator/stays": (OPERATOR, "没有读到车牌"),
     "/operator/devices": (OPERATOR, "site-0-cam-1"),
     "/operator/refused": (OPERATOR, "没有这个泊位"),
     "/operator/bills": (OPERATOR, "账单"),

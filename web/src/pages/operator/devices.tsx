@@ -79,7 +79,7 @@ function Strangers() {
             { key: 'why', head: t('col.reason'), cell: (one) => t(one.reason === 'unknown' ? 'unknown.unknown' : 'unknown.wrong_password') },
             { key: 'at', head: t('col.time'), cell: (one) => dayTime(one.last_at) },
             { key: 'tries', head: t('col.tries'), number: true, cell: (one) => one.tries },
-            { key: 'adopt', head: '', cell: (one) => <button type="button" class="btn s" onClick={() => setChosen(one)}>{one.reason === 'unknown' ? t('adopt') : t('adopt.again')}</button> },
+            { key: 'adopt', head: t('adopt'), cell: (one) => <button type="button" class="btn s" onClick={() => setChosen(one)}>{one.reason === 'unknown' ? t('adopt') : t('adopt.again')}</button> },
           ]} />
         </div>
       )}
