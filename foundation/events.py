@@ -560,7 +560,11 @@ class Told(msgspec.Struct, frozen=True, gc=False):
 
 
 def told(event: Event, at: datetime) -> Told:
-    return Told(at, event.kind, event.key, _encode(event).decode())
+    return Told(at, event.kind, event.key, body_of(event).decode())
+
+
+def body_of(event: Event) -> bytes:
+    return _encode(event)
 
 
 def decode(kind: str, body: str) -> Event:

@@ -73,7 +73,7 @@ class Keys:
 
         def identity(content: bytes) -> bytes:
             named = mine.copy()
-            named.update(len(content).to_bytes(4) + content)
+            named.update(content)
             return named.digest()
 
         return identity

@@ -1,5 +1,6 @@
 """Runs of messages become what one transaction stores: decoded, told apart from repeats, and made rows while they are at hand."""
 
+import collections
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
@@ -7,7 +8,8 @@ import msgspec
 import prometheus_client as prometheus
 import structlog
 
-from foundation.events import Reading, SpotSeen, SpotState
+from foundation.copying import Row
+from foundation.events import Reading, SpotSeen, SpotState, VehiclePassed
 from gateway_mqtt import decode, store
 from gateway_mqtt.decode import Decoded, Refusal, World
 from gateway_mqtt.listener import Messages
@@ -30,7 +32,7 @@ class Run(msgspec.Struct, frozen=True, gc=False):
 
     messages: Messages
     size: int  # Bytes.
-    received_at: datetime  # Arrival, not decoding: a queue's wait is not the device's clock.
+    arrival: decode.Arrival  # Not decoding: a queue's wait is not the device's clock.
     clock: DeviceClock  # Of the connection by which they came, which may be over by now.
 
     def __len__(self) -> int:
@@ -39,7 +41,7 @@ class Run(msgspec.Struct, frozen=True, gc=False):
     def single(self, place: int) -> "Run":
         said = self.messages
         one = Messages(said.connection, said.topic, said.qos, said.retain, (said.packet_ids[place],), (said.payloads[place],))
-        return Run(one, len(said.payloads[place]), self.received_at, self.clock)
+        return Run(one, len(said.payloads[place]), self.arrival, self.clock)
 
 
 class Storing(msgspec.Struct, gc=False):
@@ -68,7 +70,7 @@ class Batch:
     def __init__(self, runs: Sequence[Run], storing: Storing) -> None:
         self.runs = runs
         self.decoded: list[list[Decoded]] = []  # By run and message.
-        self.rows: list[store.Row] = []
+        self.rows: list[Row] = []
         self.storing = storing
 
     def __len__(self) -> int:
@@ -84,7 +86,7 @@ class Batch:
     def refused_rows(self) -> list[store.RefusedRow]:
         return [
             store.RefusedRow(
-                run.received_at, login.device, login.site, run.messages.topic.replace("\x00", ""), refusal.reason,
+                run.arrival.at, login.device, login.site, run.messages.topic.replace("\x00", ""), refusal.reason,
                 refusal.detail.replace("\x00", "")[:500], run.messages.payloads[place][:PAYLOAD_KEPT],
             )
             for run, place, decoded in self.refusals()
@@ -115,9 +117,13 @@ class Batches:
 
     def make(self, runs: Sequence[Run]) -> Batch:
         """In the order of arrival: what a message teaches of its device holds for the next one."""
-        batch = Batch(runs, Storing())
+        batch, kinds = Batch(runs, Storing()), collections.Counter[str]()
         for run in runs:
-            batch.decoded.append(self._take(run, batch))
+            kind = _kind_of(run)
+            kinds[kind] += len(run.messages.payloads)
+            batch.decoded.append(self._take(run, kind, batch))
+        for kind, count in kinds.items():
+            MESSAGES_OF.get(kind, MESSAGES_OF["other"]).inc(count)
         return batch
 
     def strange(self, batch: Batch) -> list[tuple[Run, int, Decoded]]:
@@ -126,9 +132,10 @@ class Batches:
 
     def take_again(self, batch: Batch, strange: Sequence[tuple[Run, int, Decoded]]) -> None:
         for run, place, decoded in strange:
-            anew = self._decoded(run, self._heard(run), _kind_of(run), run.messages.payloads[place])
+            speaker = self._speakers[run.messages.connection.login.device]
+            anew = self._decoded(run, self._heard(speaker, run), _kind_of(run), run.messages.payloads[place])
             decoded.refused = anew.refused
-            decoded.readings = self._news(anew.readings, self._speaker(run), batch)
+            decoded.readings = self._news(anew.readings, speaker, batch)
         batch.row_anew()
 
     def refuse(self, single: Batch, refusal: Refusal) -> None:
@@ -140,17 +147,17 @@ class Batches:
         decoded.readings, decoded.refused = [], [refusal]
         single.row_anew()
 
-    def _take(self, run: Run, batch: Batch) -> list[Decoded]:
+    def _take(self, run: Run, kind: str, batch: Batch) -> list[Decoded]:
         """The hot path: all that needs a message's fields is done here, while they are in the processor's cache."""
-        speaker, heard, kind = self._speaker(run), self._heard(run), _kind_of(run)
-        speaker.heard_at = run.received_at
-        MESSAGES_OF.get(kind, MESSAGES_OF["other"]).inc(len(run))
+        speaker = self._speakers[run.messages.connection.login.device]
+        speaker.heard_at = run.arrival.at
+        heard = self._heard(speaker, run)
         taken = []
         for payload in run.messages.payloads:
             decoded = self._decoded(run, heard, kind, payload)
             if decoded.status is not None:
-                speaker.learn_clock(run.clock, decoded.status, run.received_at)
-                heard = self._heard(run)
+                speaker.learn_clock(run.clock, decoded.status, run.arrival.at)
+                heard = self._heard(speaker, run)
             if decoded.seq is not None:
                 speaker.number(decoded.seq)
             if decoded.readings:
@@ -169,14 +176,20 @@ class Batches:
 
     def _news(self, readings: list[Reading], speaker: Speaker, batch: Batch) -> list[Reading]:
         """What is no repeat of what is on disk: that is heard, not stored."""
-        news = []
+        news, health = [], speaker.health
         for reading in readings:
-            if isinstance(reading, SpotSeen) and not self._learn(reading, speaker.breaks, batch.storing):
-                NO_NEWS.inc()
-                continue
+            if isinstance(reading, SpotSeen):
+                if not self._learn(reading, speaker.breaks, batch.storing):
+                    NO_NEWS.inc()
+                    continue
+                if reading.state == "occupied":
+                    health.saw(reading.vehicle)
+            elif isinstance(reading, VehiclePassed):
+                health.saw(reading.vehicle)
+            health.readings += 1
+            health.no_clock += reading.no_clock
             news.append(reading)
             batch.rows.append(store.reading_row(reading))
-            speaker.health.count(reading)
         return news
 
     def _learn(self, reading: SpotSeen, breaks: int, storing: Storing) -> bool:
@@ -194,11 +207,10 @@ class Batches:
         self._spots[spot] = Known(reading.device, reading.state, token, reading.at, reading.seq, breaks, storing)
         return True
 
-    def _speaker(self, run: Run) -> Speaker:
-        return self._speakers[run.messages.connection.login.device]
-
-    def _heard(self, run: Run) -> decode.Heard:
-        return decode.heard(self._speaker(run).device, self._world, run.received_at, run.clock.offset_s)
+    def _heard(self, speaker: Speaker, run: Run) -> decode.Heard:
+        if speaker.identity_of is None:
+            speaker.identity_of = self._world.keys.identities(speaker.device.id.encode())
+        return decode.Heard(speaker.device, self._world, speaker.identity_of, run.arrival, run.clock.offset_s)
 
 
 def _kind_of(run: Run) -> str:

@@ -145,22 +145,26 @@ _is_printable = re.compile(r"[^\x00-\x1f]*").fullmatch
 _content = msgspec.json.Encoder().encode
 
 
+class Arrival(msgspec.Struct, frozen=True, gc=False):
+    """An instant at which messages came, and the span of instants that they may speak of."""
+
+    at: datetime
+    earliest: datetime
+    latest: datetime
+
+
+def arrival(at: datetime) -> Arrival:
+    return Arrival(at, at - AGE_MAX, at + AHEAD_MAX)
+
+
 class Heard(msgspec.Struct, frozen=True, gc=False):
     """The circumstances of messages of one device that came together; `offset_s` corrects its clock."""
 
     device: Device
     world: World
-    received_at: datetime
+    identity_of: Callable[[bytes], bytes]  # Of what this device says (`seal.Keys.identities`).
+    arrival: Arrival
     offset_s: int | None
-    identity_of: Callable[[bytes], bytes]
-    earliest: datetime
-    latest: datetime
-
-
-def heard(device: Device, world: World, received_at: datetime, offset_s: int | None) -> Heard:
-    """What is the same for all of them, worked out once."""
-    identity_of = world.keys.identities(device.id.encode())
-    return Heard(device, world, received_at, offset_s, identity_of, received_at - AGE_MAX, received_at + AHEAD_MAX)
 
 
 def decode_message(heard: Heard, kind: str, payload: bytes) -> Decoded:
@@ -209,7 +213,7 @@ def _spot_seen(heard: Heard, seq: int, said: SpotSaid) -> SpotSeen:
         raise Refused("not_your_spot", f"spot: {spot} is another device's")
     at, raw_at, no_clock = _instant(heard, said.at)
     return SpotSeen(
-        device=device.id, site=site, seq=seq, at=at, raw_at=raw_at, received_at=heard.received_at,
+        device=device.id, site=site, seq=seq, at=at, raw_at=raw_at, received_at=heard.arrival.at,
         offset_s=heard.offset_s, no_clock=no_clock, id=heard.identity_of(_content(said)),
         spot=spot, state=said.state, vehicle=_vehicle(heard, said) if said.plate else None, evidence=said.evidence or "",
     )  # fmt: skip
@@ -227,7 +231,7 @@ def _take_passage(heard: Heard, payload: bytes) -> Decoded:
         raise Refused("unknown_lane", f"lane: {heard.device.id} has no lane {said.lane}")
     at, raw_at, no_clock = _instant(heard, said.at)
     passed = VehiclePassed(
-        device=heard.device.id, site=heard.device.site, seq=said.seq, at=at, raw_at=raw_at, received_at=heard.received_at,
+        device=heard.device.id, site=heard.device.site, seq=said.seq, at=at, raw_at=raw_at, received_at=heard.arrival.at,
         offset_s=heard.offset_s, no_clock=no_clock, id=heard.identity_of(_content(_without_seq(said))),
         lane=said.lane, direction=said.direction, vehicle=_vehicle(heard, said), evidence=said.evidence or "",
     )  # fmt: skip
@@ -244,7 +248,7 @@ def _take_count(heard: Heard, payload: bytes) -> Decoded:
     at, raw_at, no_clock = _instant(heard, said.at)
     content = _content(msgspec.structs.replace(said, seq=0, sent=None))
     counted = VehiclesCounted(
-        device=heard.device.id, site=heard.device.site, seq=said.seq, at=at, raw_at=raw_at, received_at=heard.received_at,
+        device=heard.device.id, site=heard.device.site, seq=said.seq, at=at, raw_at=raw_at, received_at=heard.arrival.at,
         offset_s=heard.offset_s, no_clock=no_clock, id=heard.identity_of(content),
         occupied=said.occupied, capacity=said.capacity,
     )  # fmt: skip
@@ -276,17 +280,17 @@ def _read(decoder: "msgspec.json.Decoder[Said]", payload: bytes) -> Said:
 def _instant(heard: Heard, raw: datetime) -> tuple[datetime, datetime, bool]:
     """The corrected instant in UTC, the raw one in UTC, and whether the device has no clock. Raises Refused."""
     if 1970 <= raw.year < CLOCK_SET_YEAR:
-        return heard.received_at, raw.astimezone(UTC), True
+        return heard.arrival.at, raw.astimezone(UTC), True
     if raw.year < 1970:
         raise Refused("too_old", f"at: {raw.isoformat()} is before every clock")
-    if raw.year > heard.received_at.year + 50:  # Also keeps the arithmetic below inside what a datetime holds.
+    if raw.year > heard.arrival.at.year + 50:  # Also keeps the arithmetic below inside what a datetime holds.
         raise Refused("in_future", f"at: {raw.isoformat()} is ahead of the city's clock")
     at = raw_at = raw.astimezone(UTC)
     if heard.offset_s:
         at += timedelta(seconds=heard.offset_s)
-    if at > heard.latest:
+    if at > heard.arrival.latest:
         raise Refused("in_future", f"at: {raw.isoformat()} is ahead of the city's clock by more than {AHEAD_MAX}")
-    if at < heard.earliest:
+    if at < heard.arrival.earliest:
         raise Refused("too_old", f"at: {raw.isoformat()} is older than {AGE_MAX}")
     return at, raw_at, False
 
@@ -306,7 +310,7 @@ def _vehicle(heard: Heard, said: SpotSaid | PassageSaid) -> Vehicle | None:
     token = b"" if plates.plate_fault(plate.text, plate.colour) else heard.world.keys.token("plate", plate.text, plate.colour)
     return Vehicle(
         token=token,
-        sealed=heard.world.keys.seal(plate.text if plate.text == said.plate else f"{plate.text}\x1f{said.plate}", heard.received_at),
+        sealed=heard.world.keys.seal(plate.text if plate.text == said.plate else f"{plate.text}\x1f{said.plate}", heard.arrival.at),
         colour=plate.colour,
         confidence=said.plate_confidence,
         type=said.vehicle_type or "unknown",

@@ -5,7 +5,6 @@ import contextlib
 import itertools
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import datetime
 
 import prometheus_client as prometheus
 import structlog
@@ -13,8 +12,9 @@ import structlog
 from foundation import postgres, seal
 from foundation.bell import ring_heard
 from foundation.clock import Clock
+from foundation.copying import Row
 from foundation.postgres import Database, Transaction
-from gateway_mqtt import store
+from gateway_mqtt import decode, store
 from gateway_mqtt.batch import SEEN_BEFORE, STORED, Batch, Batches, Run
 from gateway_mqtt.decode import Decoded, Refusal, World
 from gateway_mqtt.listener import Connection, Listener, Login, Messages
@@ -58,7 +58,7 @@ class Ingest:
         self.speakers = Speakers(database, registry, clock, city)
         self._batches = Batches(World(registry.site_of_spot, registry.owner_of, keys), registry, self.speakers)
         self._waiting, self._waiting_bytes = 0, 0
-        self._arrived: datetime | None = None
+        self._arrived: decode.Arrival | None = None
         self._paused = False
         self.listener: Listener | None = None
         self.lanes = LANES
@@ -77,10 +77,10 @@ class Ingest:
 
     def publish(self, messages: Messages) -> None:
         number = messages.connection.number
-        run = Run(messages, sum(map(len, messages.payloads)), self._arrival(), self.speakers.clock_of(number))
+        run = Run(messages, sum(map(len, messages.payloads)), self._arrived or self._arrival(), self.speakers.clock_of(number))
         lane = number % LANES
         self._lanes[lane].append(run)
-        self._waiting += len(run)
+        self._waiting += len(messages.payloads)
         self._waiting_bytes += run.size
         if not self._wake[lane].is_set():
             self._wake[lane].set()
@@ -89,11 +89,10 @@ class Ingest:
             self._paused = True
             self.listener.pause()
 
-    def _arrival(self) -> datetime:
+    def _arrival(self) -> decode.Arrival:
         """Now, asked once for all that one turn of the loop brings: thirty thousand times a second a clock is not free."""
-        if self._arrived is None:
-            self._arrived = self._clock.city()
-            asyncio.get_running_loop().call_soon(self._next_turn)
+        self._arrived = decode.arrival(self._clock.city())
+        asyncio.get_running_loop().call_soon(self._next_turn)
         return self._arrived
 
     def _next_turn(self) -> None:
@@ -202,10 +201,10 @@ class Ingest:
             self.speakers[row.device].health.refused += 1
             REFUSED.labels(row.reason).inc()
 
-    async def _append(self, told: Sequence[store.Row], refused: Sequence[store.RefusedRow]) -> int:
+    async def _append(self, told: Sequence[Row], refused: Sequence[store.RefusedRow]) -> int:
         """Copied in on the hope that all is new; on the checked path, when something is not. Answers how many were new."""
 
-        async def work(tx: Transaction, append: Callable[[Transaction, Sequence[store.Row]], Awaitable[int]]) -> int:
+        async def work(tx: Transaction, append: Callable[[Transaction, Sequence[Row]], Awaitable[int]]) -> int:
             if refused:
                 await store.keep_refused(tx, refused)
             return await append(tx, told) if told else 0

@@ -2,11 +2,12 @@
 
 import uuid
 from collections import deque
+from collections.abc import Callable
 from dataclasses import astuple, dataclass, field
 from datetime import datetime, timedelta
 
 from foundation.clock import Clock
-from foundation.events import DeviceHeard, Reading, SpotSeen, VehiclePassed
+from foundation.events import DeviceHeard, Vehicle
 from foundation.postgres import Database
 from gateway_mqtt import store
 from gateway_mqtt.decode import Device, StatusSaid, clock_error
@@ -46,14 +47,10 @@ class Health:
     seq_gaps: int = 0
     no_clock: int = 0
 
-    def count(self, reading: Reading) -> None:
-        """A reading, and whether its plate was read where one was to be seen."""
-        self.readings += 1
-        if reading.no_clock:
-            self.no_clock += 1
-        if isinstance(reading, SpotSeen | VehiclePassed) and (not isinstance(reading, SpotSeen) or reading.state == "occupied"):
-            self.plates_due += 1
-            self.plates_read += reading.vehicle is not None and reading.vehicle.token != b""
+    def saw(self, vehicle: Vehicle | None) -> None:
+        """One whose plate could have been read."""
+        self.plates_due += 1
+        self.plates_read += vehicle is not None and vehicle.token != b""
 
     def add(self, other: "Health") -> None:
         for name in self.__slots__:
@@ -76,6 +73,7 @@ class Speaker:
     health: Health = field(default_factory=Health)  # Counted since it was last saved.
     saved: tuple[object, ...] = ()  # What of its health is on disk.
     firmware: str = ""
+    identity_of: Callable[[bytes], bytes] | None = None  # Names what it says; made at its first message.
 
     def number(self, seq: int) -> None:
         """Take note of a message's number: whether it follows on the last one, or on the highest after older ones came late."""

@@ -1,14 +1,15 @@
 """What the gateway remembers, one function a query."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
 from foundation import copying, events, postgres, seal, sql
-from foundation.events import DeviceHeard, Reading, Told
+from foundation.copying import Row
+from foundation.events import DeviceHeard, Reading
 from foundation.postgres import Database, Record, Transaction
 from gateway_mqtt.decode import CLOCK_SET_YEAR, Device, seen_day
 
@@ -35,44 +36,39 @@ def device_of(row: Record) -> Device:
     )
 
 
-Row = tuple[date, bytes, Told]  # The day and key by which it counts once, and the journal's columns.
-
-
 def reading_row(reading: Reading) -> Row:
-    return seen_day(reading), reading.id, events.told(reading, reading.at)
+    return copying.row(seen_day(reading), reading.id, reading.at, reading.kind, reading.key, events.body_of(reading))
 
 
 def heard_row(heard: DeviceHeard) -> Row:
-    said = events.told(heard, heard.at)
-    return heard.at.date(), seal.digest(said.body.encode()), said
+    body = events.body_of(heard)
+    return copying.row(heard.at.date(), seal.digest(body), heard.at, heard.kind, heard.key, body)
 
 
 async def append_readings(tx: Transaction, rows: Sequence[Row]) -> int:
     """Append what nobody has told before; answers how many that were."""
-    days, keys, told = zip(*rows, strict=True)
-    columns = ([one.at for one in told], [one.kind for one in told], [one.key for one in told], [one.body for one in told])
+    columns = [[getattr(row, name) for row in rows] for name in ("day", "id", "at", "kind", "key")]
     tx.rings.add("reading")
-    answer = await tx.row(journal_queries.append_readings, days, keys, *columns)
+    answer = await tx.row(journal_queries.append_readings, *columns, [row.body.decode() for row in rows])
     assert answer is not None
     return int(answer["stored"])
 
 
 def may_be_copied(rows: Sequence[Row]) -> bool:
     """Clocks that were never set share a table of their own, which the checked path knows."""
-    return all(day.year >= CLOCK_SET_YEAR for day, _, _ in rows)
+    return all(row.day.year >= CLOCK_SET_YEAR for row in rows)
 
 
 async def copy_readings(tx: Transaction, rows: Sequence[Row]) -> int:
     """The same on the hope that all is new: raises SeenBefore when something is not, and then nothing of the transaction is left."""
     tx.rings.add("reading")
     try:
-        await tx.copy_in("journal", "reading_seen", copying.seen_rows((day, key) for day, key, _ in rows))
+        await tx.copy_in("journal", "reading_seen", copying.seen_rows(rows))
     except postgres.UniqueViolation:
         raise SeenBefore from None
     taken = await tx.row(journal_queries.take_reading_positions, len(rows))
     assert taken is not None
-    told = ((one.at, one.kind, one.key, one.body) for _, _, one in rows)
-    await tx.copy_in("journal", "reading", copying.reading_rows(told, taken["first"], taken["at"]))
+    await tx.copy_in("journal", "reading", copying.reading_rows(rows, taken["first"], taken["at"]))
     return len(rows)
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from foundation import events, journal, postgres
+from foundation import copying, events, journal, postgres
 from foundation.clock import Clock
 from foundation.postgres import Database
 from foundation.sql import Query
@@ -43,6 +43,10 @@ class Today(Clock):
 
 async def append(city: Database, *rows: little.Told) -> int:
     return await city.run(lambda tx: little.append(tx, rows))
+
+
+def copied(*rows: little.Told) -> list[copying.Row]:
+    return [copying.row(day, key, told.at, told.kind, told.key, told.body.encode()) for day, key, told in rows]
 
 
 async def names(city: Database) -> set[str]:
@@ -103,7 +107,7 @@ async def test_doors_that_copy_and_doors_that_check_agree_on_what_was_told(city:
         for start in range(0, 400, 40):
             told = chance.sample(rows[start : start + 60], 40)
             try:
-                stored += await city.run(lambda tx: store.copy_readings(tx, told))  # noqa: B023 - run is over before the next round
+                stored += await city.run(lambda tx: store.copy_readings(tx, copied(*told)))  # noqa: B023 - run is over before the next round
             except store.SeenBefore:
                 stored += await append(city, *told)
         return stored
@@ -139,7 +143,7 @@ async def test_doors_that_copy_and_doors_that_check_agree_on_what_was_told(city:
 async def test_copied_row_is_the_row_that_was_told(city: Database, at: datetime) -> None:
     told = events.Told(at, "count", "停车 'x'\\", '{"a": "\\u0041豫\\n"}')
 
-    assert await city.run(lambda tx: store.copy_readings(tx, [(datetime.now(UTC).date(), b"\x00" * 16, told)])) == 1
+    assert await city.run(lambda tx: store.copy_readings(tx, copied((datetime.now(UTC).date(), b"\x00" * 16, told)))) == 1
 
     (row,) = await city.fetch(little.whole_readings)
     assert (row["at"], row["key"], row["body"]) == (told.at, told.key, told.body)

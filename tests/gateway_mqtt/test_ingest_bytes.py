@@ -59,12 +59,13 @@ def decoded(keys: seal.Keys, kind: str, payload: bytes, offset_s: int | None) ->
     says = {"passage": "gate", "count": "counter"}.get(kind, "camera")
     device = Device("dev-1", "lot-7", says, frozenset({"1"}), None, b"")
     world = World({"lot-7-001": "lot-7", "lot-9-001": "lot-9"}, lambda _: None, keys)
-    found = decode.decode_message(decode.heard(device, world, NOW, offset_s), kind, payload)
+    heard = decode.Heard(device, world, keys.identities(b"dev-1"), decode.arrival(NOW), offset_s)
+    found = decode.decode_message(heard, kind, payload)
     for reading in found.readings:
         assert NOW - decode.AGE_MAX <= reading.at <= NOW + decode.AHEAD_MAX
-        day, key, told = reading_row(reading)
-        assert len(key) == 16 and events.decode(told.kind, told.body) == reading
-        assert "\x00" not in told.body and day.year >= 1970
+        row = reading_row(reading)
+        assert len(row.id) == 16 and events.decode(row.kind, row.body.decode()) == reading
+        assert b"\x00" not in row.body and row.day.year >= 1970
     if found.status is not None:
         error = decode.clock_error(found.status, NOW)
         assert error is None or abs(error) < 2**31  # It is kept as an int4.
