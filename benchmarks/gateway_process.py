@@ -1,12 +1,11 @@
 """The gateway alone, as a process of its own for the load to hit: listener, ingest and journal, nothing else of the city.
 
-Prints one JSON line with its port and devices, serves until its standard input closes, then prints its CPU seconds.
+Prints one JSON line with its port and devices, and serves until its standard input closes.
 """
 
 import asyncio
 import contextlib
 import json
-import resource
 import sys
 import tempfile
 from functools import partial
@@ -80,5 +79,3 @@ async def _camera(database: postgres.Database, number: int, clock: Clock) -> dic
 if __name__ == "__main__":
     with contextlib.suppress(KeyboardInterrupt):
         uvloop.run(serve(sys.argv[1]))
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    sys.stdout.write(json.dumps({"cpu_s": used.ru_utime + used.ru_stime}) + "\n")
