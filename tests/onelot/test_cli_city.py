@@ -175,6 +175,19 @@ def test_device_gets_its_card_once_and_only_at_a_site(city: Shell) -> None:
     assert (nowhere.status, nowhere.sentence) == (1, "there is no site lot-404; `onelot import` brings sites in")
 
 
+def test_many_devices_are_added_at_once_and_their_cards_are_for_one_reader(city: Shell, place: Path) -> None:
+    wishes, cards = place / "wishes.jsonl", place / "cards.jsonl"
+    wishes.write_text("\n".join(json.dumps({"device": f"many-{kind}", "site": "lot-8", "kind": kind}) for kind in ("gate", "counter")))
+
+    said = city.say("devices", "add", "--file", str(wishes), "--cards", str(cards), "--json")
+    aimless, careless = city.say("devices", "add"), city.say("devices", "add", "--file", str(wishes))
+
+    held = [json.loads(line) for line in cards.read_text().splitlines()]
+    assert (said.json["added"], cards.stat().st_mode & 0o777) == (2, 0o600)
+    assert [card["topic"] for card in held] == ["onelot/1/zhengzhou/lot-8/many-gate", "onelot/1/zhengzhou/lot-8/many-counter"]
+    assert (aimless.status, careless.status) == (2, 2) and aimless.sentence and careless.sentence
+
+
 def test_who_knocked_in_vain_is_listed(city: Shell) -> None:
     async def knock() -> bool:
         with pytest.raises(ConnectRefused):

@@ -1,0 +1,102 @@
+"""The judge itself: it sees what is lost, doubled, too high or taken from the wrong person, and blames only faults that touch it."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from simulators.traffic import judge
+from simulators.traffic.cars import Car
+from simulators.traffic.faults import Ledger
+from simulators.traffic.judge import Told, Truth, Verdict, Witnesses
+from simulators.traffic.life import Stay
+
+T0 = int(datetime(2026, 3, 2, 1, 0, tzinfo=UTC).timestamp())
+CAR = Car("豫A12345", "blue", "small")
+GONE = Stay(0, CAR, 0, 0, T0, T0 + 3600, gone=True)
+BILL = {"session": "s0", "total": {"amount": 500}, "paid": {"amount": 0}, "state": "open"}
+
+
+def at(seconds: int) -> str:
+    return datetime.fromtimestamp(T0 + seconds, UTC).isoformat()
+
+
+def session(name: str = "s0", entered: int = 0, left: int | None = 3600, **more: Any) -> dict[str, Any]:
+    state = "open" if left is None else "closed"
+    said = {"id": name, "spot": "a-1", "plate": "豫A***45", "entered_at": at(entered), "left_at": None if left is None else at(left)}
+    return said | {"state": state, "certainty": "sure", "why": []} | more
+
+
+def judged(
+    *sessions: dict[str, Any],
+    bills: tuple[dict[str, Any], ...] = (BILL,),
+    fault: str = "",
+    clones: frozenset[int] = frozenset(),
+    state: str = "free",
+) -> Verdict:
+    ledger = Ledger()
+    if fault:
+        ledger.add(fault, T0, "cam-1", [0])
+    truth = Truth("lot", False, ["a-1"], [GONE], lambda came, left: 500)
+    told = Told({"occupied": 0}, [{"id": "a-1", "state": state}], sessions, {bill["session"]: bill for bill in bills})
+    return judge.judge(truth, told, Witnesses(ledger, lambda stay: "cam-1", {0, 1}, clones, lambda spot: "cam-1"))
+
+
+def test_what_is_right_has_no_difference() -> None:
+    found = judged(session())
+
+    assert found.differences == [] and (found.stays, found.billed, found.above_zero, found.bays_wrong) == (1, 1, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("sessions", "bills", "lost", "doubled", "what"),
+    [
+        ((), (), 1, 0, {"not_seen"}),
+        ((session(left=None),), (), 1, 0, {"still_open", "unbilled"}),
+        ((session(), session("s1")), (BILL,), 0, 1, {"doubled"}),
+        ((session(entered=5),), (BILL,), 1, 1, {"not_seen", "doubled"}),
+        ((session(certainty="doubtful"),), (BILL,), 0, 0, {"doubtful"}),
+    ],
+)
+def test_what_differs_without_a_fault_is_unexplained(
+    sessions: tuple[dict[str, Any], ...], bills: tuple[dict[str, Any], ...], lost: int, doubled: int, what: set[str]
+) -> None:
+    found = judged(*sessions, bills=bills)
+
+    assert (found.lost, found.doubled) == (lost, doubled)
+    assert {one.what for one in found.unexplained} == what
+
+
+def test_a_difference_is_explained_by_a_fault_that_touches_its_stay_and_by_no_other() -> None:
+    touched, other = judged(session(left=None), bills=(), fault="missed_exit"), judged(session(left=None), bills=())
+
+    assert touched.unexplained == [] and {tuple(one.by) for one in touched.differences} == {("missed_exit",)}
+    assert len(other.unexplained) == 2
+
+
+def test_a_bill_that_asks_too_much_and_money_that_was_taken_are_two_things() -> None:
+    dear = BILL | {"total": {"amount": 900}}
+    asked, taken = judged(session(), bills=(dear,)), judged(session(), bills=(dear | {"paid": {"amount": 900}},))
+
+    assert (asked.too_high, asked.too_high_fen, asked.wrongly_taken_fen) == (1, 400, 0)
+    assert (taken.too_high, taken.wrongly_taken, taken.wrongly_taken_fen) == (1, 1, 400)
+
+
+def test_money_for_a_clones_stay_is_taken_from_the_wrong_person_though_the_bill_is_right() -> None:
+    paid = BILL | {"paid": {"amount": 500}}
+    found = judged(session(), bills=(paid,), fault="cloned_plate", clones=frozenset({0}))
+
+    assert (found.bills_wrong, found.wrongly_taken, found.wrongly_taken_fen) == (0, 1, 500)
+
+
+def test_a_bay_is_blamed_on_its_camera_and_an_ending_is_the_worst_of_what_a_fault_touches() -> None:
+    ledger = Ledger()
+    ledger.add("missed_exit", T0, "cam-1", [0])
+    ledger.add("duplicate", T0, "cam-1", [7])
+    found = judged(session(left=None), bills=(), fault="missed_exit", state="occupied")
+
+    assert found.bays_wrong == 1 and {one.what for one in found.differences} == {"bay_wrong", "still_open", "unbilled"}
+    assert judge.endings(ledger, found.differences) == {
+        "duplicate": {"injected": 1, "ended": {"all_right": 1}},
+        "missed_exit": {"injected": 1, "ended": {"unbilled": 1}},
+    }
