@@ -7,14 +7,17 @@ import click
 
 IN = "onelot.cli.commands."
 COMMANDS: Mapping[str, tuple[str, str]] = {  # Name -> file: function, and the line that help shows of it.
-    "demo": ("cities:demo_command", "Run the platform, the reference city and its traffic; --one-car for a small one."),
+    "demo": ("cities:demo_command", "Run the platform, the reference city and its traffic."),
     "up": ("cities:up_command", "Run the platform alone, until Ctrl-C."),
     "run": ("cities:run_command", "Run one part as a process of its own, against servers given by URLs."),
     "import": (
         "import_file:import_command",
         "Bring in sites and spots of our GeoJSON, ParkAPI GeoJSON or a table with --map; what is refused is listed by row.",
     ),
-    "simulate": ("traffic:simulate_command", "Send simulated traffic to the running city, or to one of its own; report how true it is."),
+    "simulate": (
+        "traffic:simulate_command",
+        "Send simulated traffic to the running city, or to one of its own; hold the truth against it at the end.",
+    ),
     "devices": ("devices:devices", "Cameras, gates and counters."),
     "refused": ("devices:refused", "Messages and readings that were acknowledged and not taken, newest first."),
     "tariff": ("tariffs:tariff", "Tariffs: check, publish, correct, price."),
