@@ -10,7 +10,7 @@ import msgspec
 from foundation.errors import Conflict, Invalid, NotFound
 from foundation.postgres import Transaction
 from services.cases import store
-from services.cases.desk import Desk, Office, locked_case
+from services.cases.desk import Desk, Office, asked, locked_case
 from services.cases.model import Opened
 from services.catalog import draft
 
@@ -29,6 +29,24 @@ async def change_draft(desk: Office, *, person: uuid.UUID, case: uuid.UUID, patc
         saved = dataclasses.replace(found.case, sealed=store.sealed(found.key, changed), revision=found.case.revision + 1)
         await store.save_case(tx, saved)
         return dataclasses.replace(found, case=saved, draft=changed)
+
+    saved = await desk.database.run(work)
+    return await _filled(desk, saved) if draft.unasked(saved.matter, saved.draft) else saved
+
+
+async def _filled(desk: Office, found: Opened) -> Opened:
+    """An answer has opened questions that departments can fill: they are asked now, outside of any transaction."""
+    wanted = draft.unasked(found.matter, found.draft)
+    answers = await asked(desk, found.matter, found.case.person, found.case.id, wanted)
+
+    async def work(tx: Transaction) -> Opened:
+        now = await locked_case(desk, tx, found.case.id)
+        if now.case.state != "draft":
+            return now
+        whole = draft.filled(now.matter, now.draft, answers)
+        saved = dataclasses.replace(now.case, sealed=store.sealed(now.key, whole), revision=now.case.revision + 1)
+        await store.save_case(tx, saved)
+        return dataclasses.replace(now, case=saved, draft=whole)
 
     return await desk.database.run(work)
 

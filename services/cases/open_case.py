@@ -26,7 +26,7 @@ async def open_case(desk: Office, call: Call, matter: Matter, version: str) -> R
     case = case_id(call)
     known: dict[str, Known] = {}
     if await store.load_case(desk.database, case) is None:
-        known = await asked(desk, matter, call.me.person, case, set(matter.asked()))
+        known = await asked(desk, matter, call.me.person, case, draft.needed(matter, draft.begun(matter, {})))
 
     async def work(tx: Transaction) -> Reply:
         if await store.lock_drafts(tx, call.me.person) >= model.DRAFTS_MAX:

@@ -1,6 +1,6 @@
 """A draft and its memory: what the departments said stays with us, and no reply can change it. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -66,6 +66,8 @@ def filled(matter: Matter, draft: Draft, memory: Mapping[str, Known] | None = No
     form = draft.form
     for one in matter.prefills:
         said = known.get(one.element, Known(state="unknown"))
+        if forms.is_within(one.pointer, forms.hidden(matter.form, form)):
+            continue
         empty = forms.value_at(form, one.pointer) is None
         if one.choose:
             offered = choices_in(said)
@@ -127,12 +129,23 @@ def patched(matter: Matter, draft: Draft, patch: Mapping[str, Any]) -> tuple[Dra
         for pointer in forms.differing(draft.form, form, locked)
     ]
     form = forms.without(form, forms.hidden(matter.form, form))
-    changed = msgspec.structs.replace(draft, form=form)
+    opened = forms.hidden(matter.form, draft.form) - forms.hidden(matter.form, form)
+    changed = _opened(matter, msgspec.structs.replace(draft, form=form), opened)
     wrong = {error.pointer for error in errors}
     errors += [
         error for error in [*judge_form.judge_values(matter.form, form), *_not_offered(matter, changed)] if error.pointer not in wrong
     ]
     return changed, sorted(errors, key=lambda error: error.pointer)
+
+
+def _opened(matter: Matter, draft: Draft, places: Collection[str]) -> Draft:
+    """Questions that were not asked a moment ago begin with what is known, as a draft does; what she emptied stays empty."""
+    whole = filled(matter, draft).form
+    for one in matter.prefills:
+        value = forms.value_at(whole, one.pointer)
+        if forms.is_within(one.pointer, places) and value is not None:
+            draft = msgspec.structs.replace(draft, form=forms.with_value(draft.form, one.pointer, value))
+    return draft
 
 
 def judged(matter: Matter, draft: Draft) -> list[FieldError]:
@@ -155,11 +168,11 @@ def _not_offered(matter: Matter, draft: Draft) -> list[FieldError]:
 def world(matter: Matter, draft: Draft, at: datetime) -> dict[str, Known]:
     """What the rules may look at: fields under their names, and what was read for the rules alone."""
     found: dict[str, Known] = {}
-    by_pointer = {one.pointer: one for one in matter.prefills}
+    by_pointer, closed = {one.pointer: one for one in matter.prefills}, forms.hidden(matter.form, draft.form)
     for name, kind in matter.rules.kinds.items():
         pointer = forms.pointer_of(name)
         own = _own(draft, pointer, at)
-        one = by_pointer.get(pointer)
+        one = None if forms.is_within(pointer, closed) else by_pointer.get(pointer)  # What is not asked is none, not unknown.
         found[name] = _checked(kind, own if one is None else _sourced(draft, one, own))
     for read in matter.reads:
         found[read.name] = _checked(matter.rules.kinds[read.name], _flat(_said(draft, read.element), read.element))
@@ -200,6 +213,18 @@ def _checked(kind: rules.Kind, known: Known) -> Known:
         return Known(state="unknown", source=known.source)
 
 
+def needed(matter: Matter, draft: Draft) -> set[str]:
+    """Elements that somebody looks at as the form stands: a department is not asked for a question that is not asked."""
+    closed = forms.hidden(matter.form, draft.form)
+    fields = {one.element for one in matter.prefills if not forms.is_within(one.pointer, closed)}
+    return fields | {one.element for one in matter.reads}
+
+
+def unasked(matter: Matter, draft: Draft) -> set[str]:
+    """Needed by now, and never asked for: an answer has opened a question that a department can fill."""
+    return needed(matter, draft) - draft.memory.keys()
+
+
 def _said(draft: Draft, element: str) -> Known:
     return draft.memory.get(element, Known(state="unknown"))
 
@@ -207,7 +232,10 @@ def _said(draft: Draft, element: str) -> Known:
 def stale(matter: Matter, draft: Draft, now: datetime) -> list[str]:
     """Elements to be asked (again) before anything is decided: silent ones, and answers older than the matter allows."""
     found = []
+    wanted = needed(matter, draft)
     for element, source in matter.asked().items():
+        if element not in wanted:
+            continue
         said = _said(draft, element)
         old = said.as_of is None or (now - said.as_of).total_seconds() > matter.sources[source].max_age_s
         if said.state == "unknown" or old:
@@ -232,4 +260,4 @@ def checked(matter: Matter, draft: Draft, answers: Mapping[str, Known]) -> Draft
 
 def silent(matter: Matter, draft: Draft) -> list[str]:
     """Elements whose departments have not answered yet."""
-    return [element for element in matter.asked() if _said(draft, element).state == "unknown"]
+    return sorted(element for element in needed(matter, draft) if _said(draft, element).state == "unknown")

@@ -1,10 +1,13 @@
 """Cases: what an applicant, a clerk, the rules and the time may do to one, and what leaves from it once."""
 
 import asyncio
+import contextlib
 import dataclasses
+import random
 import uuid
 from datetime import datetime, timedelta
 
+import msgspec
 import pytest
 
 from foundation import journal, postgres
@@ -17,6 +20,9 @@ from services.cases.follow import EffectsFollower, StepsFollower, plate_in
 from services.cases.forget_old import forget_old
 from services.cases.move_case import decide_case
 from services.catalog import draft
+from services.catalog.publish_matter import BUILT_IN, files_of, publish_matter
+from services.flow import run_flow
+from services.flow.model import Step
 from services.identity import people, personal
 from tests.services.conftest import Hands
 from tests.services.office import STAFF, Counter, open_counter
@@ -106,6 +112,54 @@ async def test_one_of_two_cars_has_to_be_chosen_and_no_other(counter: Counter) -
     assert pointers(refused) == ["/vehicle/plate"]
     chosen = await counter.save(found, {"vehicle": {"plate": "豫AD12345"}})
     assert plate_in(chosen.matter, chosen.draft, "vehicle.plate").colour == "green"
+
+
+async def test_department_is_asked_for_a_question_only_once_it_is_asked(counter: Counter) -> None:
+    """closed-locked-field-blocks: not asking the person also means not asking the department, and not requiring."""
+    files = files_of(BUILT_IN / "residence_permit")
+    schema = msgspec.json.decode(files["form.schema.json"])
+    schema["x-ask"] = [{"if": {"/reason": ["home", "study"]}, "ask": ["/residence"]}]
+    rules = files["rules.yaml"].replace("when: present(residence.address)", "when: present(residence.address) || reason == 'job'")
+    tests = files["tests/rules.yaml"].replace("{reason: job}", "{reason: home}")
+    changed = {"form.schema.json": msgspec.json.encode(schema).decode(), "rules.yaml": rules, "tests/rules.yaml": tests}
+    await publish_matter(counter.database, files | changed, now=counter.clock.city())
+    await counter.office.shelf.catch_up()
+
+    found = await counter.begin("residence_permit")
+    assert "residence" not in found.draft.form and "housing.address" not in found.draft.memory
+    found = await counter.save(found, {"reason": "home"})
+    assert found.draft.form["residence"]["address"] == counter.departments.says["housing.address"]
+    for reason, there in (("job", False), ("study", True), ("job", False)):
+        found = await counter.save(found, {"reason": reason})
+        assert ("residence" in found.draft.form) == there
+    assert len(counter.departments.asked) == 2
+    found = await counter.submit(found)
+    assert found.case.state == "in_review" and {one.verdict for one in found.draft.reasons} == {"yes"}
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_where_a_case_stands_follows_from_its_facts_alone(counter: Counter, seed: int) -> None:
+    """Whatever people and time do, in any order: the steps that the journal tells lead to the state that the row has."""
+    dice = random.Random(seed)
+    counter.departments.down = {"housing"} if seed % 2 else set()
+    found = await counter.submit(await counter.begin("resident_parking")) if seed > 1 else await counter.reviewed()
+
+    for _ in range(6):
+        acts = (
+            lambda: counter.decide(found, dice.choice(["approve", "reject", "supplement", "supplement"])),
+            lambda: counter.supplement(found, {}), lambda: counter.appeal(found), lambda: counter.submit(found),
+        )  # fmt: skip
+        with contextlib.suppress(Conflict):
+            await dice.choice(acts)()
+        if dice.random() < 0.2:
+            counter.clock.move(days=31)
+            await watch_timers.serve_due(counter.office)
+
+    row = (await counter.look(found.case.id)).case
+    told = [one for one in await counter.facts("case_moved") if one.case == row.id]  # type: ignore[attr-defined]
+    assert run_flow.walk(found.matter.flow, [Step(one.task, one.word) for one in told]).state == row.state  # type: ignore[attr-defined]
+    decided = [one.decision for one in await counter.facts("case_decided") if one.case == row.id]  # type: ignore[attr-defined]
+    assert (decided[-1:] == [row.state]) == (row.state in model.DECIDED) and decided.count("approved") <= 1
 
 
 async def test_drafts_of_a_person_are_bounded(counter: Counter) -> None:
