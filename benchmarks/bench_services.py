@@ -35,8 +35,8 @@ from services.rules.model import Known
 
 NAMES: Final = ("services.submit_p99_ms", "services.cases_per_hour", "rules.decision_us", "catalog.load_s")
 RATE: Final = 10  # Applications a second: twenty times the busiest hour of a city with 5,000 cases a day.
-SECONDS: Final = 20
-CASES: Final = 1_000
+SECONDS: Final = 15
+CASES: Final = 500
 IN_FLIGHT: Final = 32
 MATTERS: Final = 953
 DECISIONS: Final = 5_000
