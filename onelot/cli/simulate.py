@@ -88,8 +88,23 @@ async def simulate(settings: Settings, scenario: Scenario, console: Console) -> 
         except Failed:
             settings = await stack.enter_async_context(_own_city(settings, console))
             doors = connect.load_doors(settings)
-        wanted = await _prepared(settings, doors, scenario, console)
+        preparing = asyncio.create_task(_prepared(settings, doors, scenario, console), name="prepare")
+        wanted = await _unless(stop, preparing)
+        if wanted is None:
+            return None
         return await _run(settings, doors, scenario, wanted, stop, console)
+
+
+async def _unless(stop: asyncio.Event, work: "asyncio.Task[Wanted]") -> Wanted | None:
+    """What the work comes to; None when somebody ends us before."""
+    asked = asyncio.create_task(stop.wait(), name="stop")
+    try:
+        await asyncio.wait((work, asked), return_when=asyncio.FIRST_COMPLETED)
+        return work.result() if work.done() else None
+    finally:
+        asked.cancel()
+        work.cancel()
+        await asyncio.gather(asked, work, return_exceptions=True)
 
 
 @contextlib.asynccontextmanager
@@ -113,7 +128,9 @@ async def start_platform(settings: Settings) -> asyncio.subprocess.Process:
     words += ["--data", str(settings.data_dir), "--http-port", str(settings.http_port), "--mqtt-port", str(settings.mqtt_port)]
     settings.data_dir.parent.mkdir(parents=True, exist_ok=True)
     with (settings.data_dir.parent / "up.log").open("ab") as log:
-        return await asyncio.create_subprocess_exec(*launching(*words), stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log)
+        return await asyncio.create_subprocess_exec(
+            *launching(*words), stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+        )
 
 
 def launching(*words: str) -> list[str]:
@@ -199,13 +216,16 @@ async def _child(what: str, *words: str) -> str:
     """What it printed. Raises Failed with its last words."""
     program = child_process.launching(words, child_process.Identity.OURSELVES, signal.SIGTERM)
     process = await asyncio.create_subprocess_exec(
-        *program, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
+        *program, stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,  # Ctrl-C is for us; we end it.
+    )  # fmt: skip
     try:
         out, error = await process.communicate()
     finally:
         if process.returncode is None:
-            process.kill()
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
     if process.returncode:
         raise Failed(f"{what} failed: {(error or out).decode(errors='replace').strip()[-400:]}")
     return out.decode()
