@@ -161,7 +161,7 @@ def call(device="gate-1", *, lane="1", until=None, operator="op-demo"):
 
 
 def handler(here, commands=None):
-    routes = gateway_http.routes(here.database, commands or here.listener)
+    routes = gateway_http.routes(here.database, commands or here.listener, here.clock)
     return next(route.handle for route in routes if route.method == "POST")
 
 
@@ -234,7 +234,7 @@ async def test_a_command_that_cannot_be_given_says_why(postgres_url, tmp_path, m
         with pytest.raises(Invalid):
             call(until="2026-03-02T01:00:00")
         with pytest.raises(Away):
-            await next(route.handle for route in gateway_http.routes(here.database, None) if route.method == "POST")(call())
+            await next(route.handle for route in gateway_http.routes(here.database, None, here.clock) if route.method == "POST")(call())
 
 
 async def test_a_device_that_is_silent_busy_or_unwilling_is_said_to_be_so(postgres_url, tmp_path):
@@ -364,6 +364,6 @@ async def test_a_cursor_that_is_not_ours_is_refused(postgres_url, tmp_path, curs
     async with town(postgres_url, tmp_path) as here:
         caller = Caller(uuid.uuid4(), uuid.uuid4(), roles=(Role("admin"),))
         asked = http.Call({}, http.Paged(cursor=http.cursor_of(*cursor)), None, caller, {}, b"", "", "GET")
-        listing = next(route.handle for route in gateway_http.routes(here.database, None) if route.path.endswith("refused"))
+        listing = next(route.handle for route in gateway_http.routes(here.database, None, here.clock) if route.path.endswith("refused"))
         with pytest.raises(Invalid):
             await listing(asked)
