@@ -5,6 +5,7 @@ turn holds the first as long as the last.
 """
 
 import asyncio
+import struct
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -13,14 +14,14 @@ import msgspec
 import numpy as np
 from prometheus_client import Counter, Gauge
 
-from citymap import views
+from citymap import bays, views
 from citymap.board import Board
 from citymap.follow import BoardFollower
 from citymap.grid import Ints
 from citymap.model import Bounds
 from citymap.places import Floats
 from foundation.clock import Clock, rfc3339
-from foundation.websocket import Outgoing
+from foundation.websocket import BINARY, Outgoing
 
 ROUND_SECONDS: Final = 0.1
 WATCHERS_A_TURN: Final = 200
@@ -30,16 +31,19 @@ WATCHERS_MAX: Final = 20_000
 WATCHERS: Final = Gauge("onelot_map_watchers", "Live sockets that are open")
 TOLD: Final = Counter("onelot_map_told_total", "Messages to live sockets", ["kind"])
 
-Level = Literal["sites", "spots"]
+Level = Literal["sites", "spots", "bays"]
+BAYS_HEAD: Final = struct.Struct("<BxxxI")  # kind, seq; then tiles as `citymap/bays.py` writes them
+BAYS_KIND: Final = {"snapshot": 1, "delta": 2}
 _encode = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True)
 class Area:
-    """What somebody watches."""
+    """What somebody watches: a box, or the bays of whole tiles in an encoding of few bytes."""
 
     level: Level
     box: Bounds
+    tiles: tuple[tuple[int, int], ...] = ()
 
 
 class Watcher:
@@ -57,6 +61,11 @@ class Watcher:
         self.outgoing.send(head.encode() + entries + b"]}")
         TOLD.labels(kind).inc()
 
+    def say_bays(self, kind: Literal["snapshot", "delta"], tiles: bytes) -> None:
+        self.sequence += 1
+        self.outgoing.send(BAYS_HEAD.pack(BAYS_KIND[kind], self.sequence) + tiles, BINARY)
+        TOLD.labels(kind).inc()
+
 
 class Fanout:
     """All watchers of this process, by area."""
@@ -65,6 +74,7 @@ class Fanout:
         self._follower, self._clock = follower, clock
         self._areas: dict[Area, set[Watcher]] = {}
         self._slow: set[Watcher] = set()
+        self._places = follower.board.places
         self.watchers: set[Watcher] = set()
 
     @property
@@ -123,8 +133,10 @@ class Fanout:
         board = self._follower.board
         for watcher in [one for one in self._slow if one.outgoing.clear()]:
             self._catch_up(watcher)
+        await self._tell_bays(board, changed.spots)
         told = 0
-        for number, (area, entries) in enumerate(_changes(board, changed.sites, changed.spots, list(self._areas))):
+        boxes = [area for area in self._areas if area.level != "bays"]
+        for number, (area, entries) in enumerate(_changes(board, changed.sites, changed.spots, boxes)):
             told += self._tell(area, entries)
             if number % AREAS_A_TURN == AREAS_A_TURN - 1 or told >= WATCHERS_A_TURN:
                 told = 0
@@ -141,6 +153,26 @@ class Fanout:
                 self._slow.add(watcher)
         return len(watchers)
 
+    async def _tell_bays(self, board: Board, spots: set[int]) -> None:
+        """Who is slow gets whole tiles later: those are smaller than what would wait."""
+        areas = [area for area in self._areas if area.level == "bays"]
+        moved, self._places = board.places is not self._places, board.places
+        changed = {} if moved else dict(bays.changes(board, spots, {tile for area in areas for tile in area.tiles}))
+        told = 0
+        for area in areas:
+            body = b"".join(changed[tile] for tile in area.tiles if tile in changed)
+            watchers = self._areas.get(area, set()) if body or moved else set()
+            for watcher in watchers:
+                if moved or watcher in self._slow or not watcher.outgoing.clear():
+                    watcher.outgoing.overrun = True
+                    self._slow.add(watcher)
+                else:
+                    watcher.say_bays("delta", body)
+            told += len(watchers)
+            if told >= WATCHERS_A_TURN:
+                told = 0
+                await asyncio.sleep(0)
+
     def _catch_up(self, watcher: Watcher) -> None:
         self._slow.discard(watcher)
         if watcher.outgoing.overrun:
@@ -152,6 +184,9 @@ class Fanout:
     def _picture(self, watcher: Watcher) -> None:
         assert watcher.area is not None
         board, box = self._follower.board, watcher.area.box
+        if watcher.area.level == "bays":
+            watcher.say_bays("snapshot", bays.states(board, watcher.area.tiles))
+            return
         numbers = board.places.sites_in(box) if watcher.area.level == "sites" else board.places.spots_in(box)
         entries = (_entry(board, watcher.area.level, number) for number in numbers.tolist())
         watcher.say("snapshot", rfc3339(self._clock.city()), b",".join(entries))

@@ -1,15 +1,17 @@
 """What the map answers when asked: sites, their spots, and where to park near a point."""
 
 import functools
+import gzip
 import math
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
+import numpy as np
 
-from citymap import near, views
+from citymap import bays, near, views
 from citymap.areas import bounds_of
 from citymap.board import Board
 from citymap.datum import Datum
@@ -19,8 +21,11 @@ from citymap.near import Found, Pricing
 from citymap.views import Freshness, Labels, Location, OperatorSiteView, SiteView, SpotView
 from foundation.clock import Clock
 from foundation.errors import Away, NotFound, invalid
-from foundation.http import Call, Page, Paged, Route, Text, Who, cursor_of, place_of
+from foundation.http import Call, Page, Paged, Raw, Reply, Route, Text, Who, cursor_of, place_of
 from foundation.money import Money
+
+DIGITS_MAX: Final = 5
+FOREVER: Final = "public, max-age=31536000, immutable"  # With the version in the address it is about that version alone.
 
 Metres = Annotated[float, msgspec.Meta(ge=1, le=5000)]
 Seconds = Annotated[int, msgspec.Meta(ge=60, le=30 * 86_400)]
@@ -64,6 +69,30 @@ class NearSite(msgspec.Struct, frozen=True, kw_only=True):
     unknown: int
     as_of: str | None
     freshness: Freshness
+    max_height_cm: int | None
+
+
+class MapQuery(msgspec.Struct, kw_only=True):
+    spot_class: SpotClass | None = msgspec.field(default=None, name="class")
+
+
+class MapSites(msgspec.Struct, frozen=True):
+    """All sites in columns, for a map that shows the city at once; counts are of the class asked for, -1 where nobody knows."""
+
+    id: Sequence[str]
+    zh: Sequence[str]
+    en: Sequence[str]
+    type: Sequence[str]
+    lon: Sequence[float]
+    lat: Sequence[float]
+    capacity: Sequence[int]
+    free: Sequence[int]
+    unknown: Sequence[int]
+    freshness: Sequence[str]
+
+
+class BaysQuery(msgspec.Struct, kw_only=True):
+    v: int | None = None
 
 
 class NearItem(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,6 +148,20 @@ def routes(follower: BoardFollower, clock: Clock, pricing: Pricing, labels: Labe
         )
         return msgspec.Raw(b'{"items":[%b],"next_cursor":null}' % b",".join([told.item(now, one, query.crs) for one in found]))
 
+    async def get_map_sites(call: Call) -> Reply:
+        return Reply(
+            Raw(gzip.compress(msgspec.json.encode(_map_sites(board(), call.query.spot_class)), 1), "application/json", packed=True)
+        )
+
+    async def get_bays(call: Call) -> Reply:
+        tile = board().places.bay_tiles.tile(*_tile_of(call.path))
+        if not len(tile.numbers):
+            raise NotFound
+        headers = {"ETag": f'"{tile.version:08x}"', "Cache-Control": FOREVER if call.query.v == tile.version else "no-cache"}
+        if headers["ETag"] in call.headers.get("If-None-Match", ""):
+            return Reply(None, 304, headers)
+        return Reply(Raw(gzip.compress(tile.geometry, 5), "application/octet-stream", packed=True), headers=headers)
+
     async def get_operator_sites(call: Call) -> Page[OperatorSiteView]:
         now, all_of_it, operators = board(), call.me.has("admin"), call.me.scopes("operator")
         mine = [number for number, site in enumerate(now.places.sites) if all_of_it or site.operator in operators]
@@ -130,6 +173,8 @@ def routes(follower: BoardFollower, clock: Clock, pricing: Pricing, labels: Labe
         Route("GET", sites, get_sites, "Sites, all or those in a box", query=SitesQuery, answer=Page[SiteView]),
         Route("GET", f"{sites}/{{site}}", get_site, "A site as it is now", query=OneQuery, answer=SiteView),
         Route("GET", f"{sites}/{{site}}/spots", get_spots, "The spots of a site", query=SpotsQuery, answer=Page[SpotView]),
+        Route("GET", "/api/v1/map/sites", get_map_sites, "All sites for a map, in columns", query=MapQuery, answer=MapSites),
+        Route("GET", "/api/v1/bays/{x}/{y}", get_bays, "Where the bays of a tile of zoom 14 lie", query=BaysQuery, binary=True),
         Route("GET", "/api/v1/near", get_near, "Where to park near a point, best first", query=NearQuery, answer=Page[NearItem]),
         Route(
             *("GET", "/api/v1/operator/sites", get_operator_sites, "One's own sites, and what is wrong with them"),
@@ -155,6 +200,34 @@ def _in_box(board: Board, text: str) -> list[int]:
         raise invalid("?bbox", "bbox", "a box is four numbers: west,south,east,north") from None
     found: list[int] = board.places.sites_in(bounds_of((w, s, e, n), "?bbox")).tolist()
     return found
+
+
+def _tile_of(path: Mapping[str, str]) -> tuple[int, int]:
+    """One size serves every zoom at which bays are seen."""
+    if not all(path[name].isdecimal() and len(path[name]) <= DIGITS_MAX and int(path[name]) < bays.TILES for name in "xy"):
+        raise NotFound
+    return int(path["x"]), int(path["y"])
+
+
+def _map_sites(board: Board, spot_class: str | None) -> MapSites:
+    places, known = board.places, board.capacity >= 0
+    if spot_class is None:
+        capacity, free, unknown = board.capacity, board.shown[:, 0], board.shown[:, 2]
+    else:
+        number = CLASS_NUMBER[spot_class]
+        capacity, free, unknown = board.class_capacity[:, number], board.class_free[:, number], board.class_unknown[:, number]
+    return MapSites(
+        id=[site.id for site in places.sites],
+        zh=[site.name.zh for site in places.sites],
+        en=[site.name.en for site in places.sites],
+        type=[site.type for site in places.sites],
+        lon=places.site_lon.round(6).tolist(),
+        lat=places.site_lat.round(6).tolist(),
+        capacity=np.where(known, capacity, -1).tolist(),
+        free=np.where(known, free, -1).tolist(),
+        unknown=np.where(known, unknown, -1).tolist(),
+        freshness=[FRESHNESS[number] for number in board.freshness.tolist()],
+    )
 
 
 def _site(board: Board, call: Call) -> int:
@@ -205,4 +278,5 @@ def _near_site(board: Board, found: Found, crs: Datum | None) -> NearSite:
         unknown=unknown,
         as_of=views.as_of(as_of),
         freshness=FRESHNESS[freshness],
+        max_height_cm=held.max_height_cm,
     )

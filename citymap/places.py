@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from citymap.bays import BayTiles
 from citymap.grid import Grid, Ints
 from citymap.model import CLASSES, COUNTED_NUMBER, Bounds, Site
 
@@ -52,6 +53,10 @@ class Places:
         points = [(number, *door) for number, site in enumerate(self.sites) for door in (site.entrances or ((site.lon, site.lat),))]
         table = np.array(points, np.float64).reshape(-1, 3)
         return Grid(np.ascontiguousarray(table[:, 1]), np.ascontiguousarray(table[:, 2])), table[:, 0].astype(np.int64)
+
+    @cached_property
+    def bay_tiles(self) -> BayTiles:
+        return BayTiles(self)
 
     @cached_property
     def opening_hours(self) -> tuple[tuple[str, ...], Ints]:

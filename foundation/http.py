@@ -80,6 +80,15 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
+class Raw:
+    """A body that is bytes already; `packed` by gzip, for everybody's client unpacks that."""
+
+    content: bytes
+    kind: str
+    packed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
     """An answer that needs more than its body."""
 
@@ -107,6 +116,7 @@ class Route:
     idempotent: bool = False  # Takes an Idempotency-Key.
     unsure: bool = False  # Open to a log-in that may be a stranger's, too: what shows nothing of who held the number before.
     raw_body: bool = False  # The handler reads call.raw itself (signed callbacks).
+    binary: bool = False  # Answers Raw bytes.
 
 
 class _Kept(msgspec.Struct, frozen=True):

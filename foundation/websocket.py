@@ -9,12 +9,16 @@ BUFFERED_BYTES_MAX: Final = 64 * 1024  # Written and not yet taken by the client
 WAITING_MAX: Final = 5_000  # Things a slow client is behind by; beyond, it is told everything anew instead.
 
 
-def frame(payload: bytes) -> bytes:
-    """One unmasked text message of a server (RFC 6455, 5.2), built once for as many clients as hear the same."""
+TEXT: Final = 0x81
+BINARY: Final = 0x82
+
+
+def frame(payload: bytes, kind: int = TEXT) -> bytes:
+    """One unmasked message of a server (RFC 6455, 5.2), built once for as many clients as hear the same."""
     size = len(payload)
     if size < 126:
-        return b"\x81" + bytes((size,)) + payload
-    return (struct.pack("!BBH", 0x81, 126, size) if size < 65_536 else struct.pack("!BBQ", 0x81, 127, size)) + payload
+        return bytes((kind, size)) + payload
+    return (struct.pack("!BBH", kind, 126, size) if size < 65_536 else struct.pack("!BBQ", kind, 127, size)) + payload
 
 
 class Outgoing:
@@ -36,10 +40,10 @@ class Outgoing:
         """Whether the client takes what it is given."""
         return self._transport.get_write_buffer_size() <= BUFFERED_BYTES_MAX
 
-    def send(self, payload: bytes) -> None:
+    def send(self, payload: bytes, kind: int = TEXT) -> None:
         """Straight to the transport: the framework's own way costs a coroutine for each client and message."""
         if not self.gone:
-            self._transport.write(frame(payload))
+            self._transport.write(frame(payload, kind))
 
     def end(self, code: int = 1001) -> None:
         """Say goodbye (1001: going away) and close as soon as that is out."""

@@ -12,7 +12,7 @@ from prometheus_client import Counter, Histogram
 from foundation import postgres
 from foundation.caller import Caller
 from foundation.errors import Away, NotAllowed, NotFound, NotLoggedIn, Problem, TooBig, WrongType
-from foundation.http import Call, Reply, Route, Who, decode_body, decode_query
+from foundation.http import Call, Raw, Reply, Route, Who, decode_body, decode_query
 from services.identity import door
 from services.identity.who_is import Known
 
@@ -123,6 +123,9 @@ def _response(reply: Reply) -> web.Response:
     headers = {"Cache-Control": "no-store"} | dict(reply.headers)
     if reply.body is None:
         return web.Response(status=reply.status, headers=headers)
+    if isinstance(reply.body, Raw):
+        packed = {"Content-Encoding": "gzip"} if reply.body.packed else {}
+        return web.Response(body=reply.body.content, status=reply.status, content_type=reply.body.kind, headers={**headers, **packed})
     return web.Response(body=msgspec.json.encode(reply.body), status=reply.status, content_type="application/json", headers=headers)
 
 

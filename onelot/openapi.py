@@ -48,6 +48,8 @@ def _operation(route: Route, schemas: dict[Any, Any]) -> dict[str, Any]:
     answer: dict[str, Any] = {"description": route.summary}
     if route.answer is not None:
         answer["content"] = {"application/json": {"schema": schemas[route.answer]}}
+    if route.binary:
+        answer["content"] = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
     said: dict[str, Any] = {
         "operationId": _operation_id(route),
         "summary": route.summary,

@@ -64,7 +64,7 @@ def check(document: dict[str, Any], schema: dict[str, Any], body: Any) -> None:
 
 async def test_answers_keep_to_their_schema(running_city: Town, document: dict[str, Any]) -> None:
     for route in running_city.routes:
-        if route.method != "GET":
+        if route.method != "GET" or route.binary:
             continue
         answer = await running_city.ask("GET", running_city.path_of(route), who=NATURAL[route.who], query=QUERIES.get(name_of(route)))
         assert answer.status == 200, name_of(route)

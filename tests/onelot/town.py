@@ -107,7 +107,7 @@ class Town:
             said.setdefault("Content-Type", "application/json")
         data = raw if raw is not None else json.dumps(body).encode() if body is not None else None
         async with self.http.request(method, self.url + path, data=data, params=query, headers=said, allow_redirects=False) as answer:
-            return Answer(answer.status, answer.content_type, answer.headers.copy(), await answer.text())
+            return Answer(answer.status, answer.content_type, answer.headers.copy(), await answer.text("utf-8", "replace"))
 
     def path_of(self, route: Route) -> str:
         """The route's path with ids of what there is, all of them anna's or of op-demo."""
@@ -148,6 +148,7 @@ class Town:
 
 PATHS = {
     "/api/v1/sites/": ("{site}", "site"),
+    "/api/v1/bays/": ("{x}/{y}", "tile"),
     "/problems/": ("{slug}", "problem"),
     "/api/v1/auth/sessions/": ("{id}", "log-in"),
     "/api/v1/me/plates/": ("{id}", "plate"),
@@ -239,7 +240,7 @@ async def peopled(town: Town) -> None:
     city, now = town.run.city, datetime.now(UTC)
     await publish_tariff(city.database, TARIFF, now=now)
     await import_sites(city.database, lots(), bounds=Bounds(112.70, 34.26, 114.24, 34.99), now=now)
-    town.ids |= {"site": "lot-7", "problem": "conflict"}
+    town.ids |= {"site": "lot-7", "problem": "conflict", "tile": "13364/6503"}
     for name, phone in PHONES.items():
         await town.log_in(name, phone)
     for name, (phone, role, scope) in STAFF.items():
