@@ -79,6 +79,9 @@ function licences(): Plugin {
 export default defineConfig({
   oxc: { jsx: { runtime: 'automatic', importSource: 'preact' } },
   plugins: [boot(), routes(), source(), licences()],
-  build: { target: 'es2022', sourcemap: false, assetsInlineLimit: 0, chunkSizeWarningLimit: 1200, modulePreload: { polyfill: false } },
+  build: {
+    target: 'es2022', sourcemap: false, assetsInlineLimit: 0, chunkSizeWarningLimit: 1200, modulePreload: { polyfill: false },
+    rolldownOptions: { output: { codeSplitting: { groups: [{ name: 'maplibre', test: /node_modules\/(maplibre-gl|@maplibre|@mapbox|pmtiles|fflate|earcut|gl-matrix|kdbush|murmurhash-js|pbf|potpack|quickselect|tinyqueue)\// }] } } },
+  }, // MapLibre in a file of its own that changes only with its version.
   server: { proxy: { '^/(api|basemap|healthz|readyz|docs|problems|openapi.json)': { target: 'http://127.0.0.1:8080', ws: true } } },
 });

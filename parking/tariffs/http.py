@@ -1,6 +1,7 @@
 """What a stay would cost, asked before it."""
 
-from datetime import datetime
+from collections.abc import Callable
+from datetime import datetime, timedelta
 from typing import Annotated, Literal, Protocol
 from uuid import UUID
 
@@ -16,6 +17,8 @@ from parking.tariffs.model import PermitSpan, Stay
 from parking.tariffs.render import LineView, line_views
 
 STAY_DAYS_MAX = 400
+STEPS_HOURS_MAX = 24
+STEP_LOOK_S = 900  # Prices are looked at so often; between two that differ the step is found by halving.
 
 At = Annotated[datetime, msgspec.Meta(tz=True)]
 
@@ -61,7 +64,25 @@ class OwnPlates(Protocol):
     async def __call__(self, person: UUID, plate: str, site: str, entry: datetime, exit: datetime) -> OwnPlate | None: ...
 
 
+class PriceStep(msgspec.Struct, frozen=True):
+    """A stay of more than `after_s` seconds costs this."""
+
+    after_s: int
+    total: Money
+
+
+class StepsView(msgspec.Struct, frozen=True):
+    """What stays from the same moment cost, the longer the dearer: each step up to `to`, as a staircase."""
+
+    tariff: TariffName
+    steps: list[PriceStep]
+
+
 def routes(book: Book, own_plate: OwnPlates) -> list[Route]:
+    async def get_steps(call: Call) -> StepsView:
+        query = call.query
+        return steps_of(book, _stay(query, query.plate_colour, query.vehicle_type))
+
     async def get_quote(call: Call) -> QuoteView:
         query = call.query
         return quote_of(book, _stay(query, query.plate_colour, query.vehicle_type))
@@ -78,6 +99,14 @@ def routes(book: Book, own_plate: OwnPlates) -> list[Route]:
 
     return [
         Route("GET", "/api/v1/quote", get_quote, "What a stay would cost, line by line", query=QuoteQuery, answer=QuoteView),
+        Route(
+            "GET",
+            "/api/v1/quote/steps",
+            get_steps,
+            "What stays from one moment cost by their length",
+            query=QuoteQuery,
+            answer=StepsView,
+        ),
         Route(
             "GET",
             "/api/v1/me/quote",
@@ -109,3 +138,32 @@ def quote_of(book: Book, stay: Stay) -> QuoteView:
     rule = quoted.rule
     name = TariffName(rule.tariff.code, rule.tariff.version, quoted.sha256)
     return QuoteView(money(quoted.price.total), name, line_views(quoted.price.lines), quoted.price.provisional)
+
+
+def steps_of(book: Book, longest: Stay) -> StepsView:
+    """Every length at which the price of a stay that begins as this one rises, to the second."""
+    if not timedelta() < longest.exit - longest.entry <= timedelta(hours=STEPS_HOURS_MAX):
+        raise invalid("?to", "too_long", f"steps are told for more than nothing and at most {STEPS_HOURS_MAX} hours")
+
+    def price(seconds: int) -> int:
+        return quote_of(book, msgspec.structs.replace(longest, exit=longest.entry + timedelta(seconds=seconds))).total.amount
+
+    steps, before, total = [PriceStep(0, money(price(1)))], 1, price(1)
+    last = int((longest.exit - longest.entry).total_seconds())
+    for now in (*range(STEP_LOOK_S, last, STEP_LOOK_S), last):
+        while (dearer := price(now)) != total:
+            after = _last_at(price, total, before, now)
+            before, total = after + 1, price(after + 1)
+            steps.append(PriceStep(after, money(total)))
+            if total == dearer:
+                break
+        before = now
+    return StepsView(quote_of(book, longest).tariff, steps)
+
+
+def _last_at(price: Callable[[int], int], total: int, low: int, high: int) -> int:
+    """The last second at which a stay still costs `total`: it does at `low` and does not at `high`."""
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if price(middle) == total else (low, middle)
+    return low

@@ -76,6 +76,7 @@ BODIES: dict[str, tuple[dict[str, Any], list[tuple[dict[str, Any], str]]]] = {
 QUERIES: dict[str, dict[str, str]] = {  # What a query cannot do without.
     "GET /api/v1/near": {"lon": "113.66", "lat": "34.75"},
     "GET /api/v1/quote": {"site": "lot-7", "from": "2026-03-02T09:00:00+08:00", "to": "2026-03-02T11:00:00+08:00"},
+    "GET /api/v1/quote/steps": {"site": "lot-7", "from": "2026-03-02T09:00:00+08:00", "to": "2026-03-02T11:00:00+08:00"},
     "GET /api/v1/me/quote": {"site": "lot-7", "from": "2026-03-02T09:00:00+08:00", "to": "2026-03-02T11:00:00+08:00", "plate": PLATE},
 }
 NAMES = {"site": 404}  # Parameters that name something: what is not there is not found.

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, async_playwright
 
+from simulators.one_car import Camera
 from tests import bed
 from tests.onelot.town import Town, opened
-from tests.web.visitor import Visitor, Visitors, peopled
+from tests.web.visitor import Visitor, Visitors, cameras_of, peopled, seen
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--font-render-hinting=none"]
@@ -35,15 +36,26 @@ async def browser() -> AsyncIterator[Browser]:
 
 @pytest.fixture(scope="session")
 async def city(test_servers: bed.Bed, migrated_template: bed.Database) -> AsyncIterator[Town]:
-    """A few car parks round a square; what a test changes there it changes back, or it hurts nobody."""
+    """A few car parks round a square, all heard of; what a test changes there it changes back, or it hurts nobody."""
     with tempfile.TemporaryDirectory(prefix="onelot-web-") as folder:
         async with opened(test_servers, migrated_template, Path(folder)) as town:
             await peopled(town)
             yield town
 
 
+@pytest.fixture(scope="session")
+async def cameras(city: Town) -> AsyncIterator[dict[str, Camera]]:
+    """Connected all the time, as cameras are."""
+    held = await cameras_of(city)
+    for site, camera in held.items():
+        await seen(city, camera, site, taken=6)
+    yield held
+    for camera in held.values():
+        await camera.close()
+
+
 @pytest.fixture
-async def visitors(browser: Browser, city: Town) -> AsyncIterator[Visitors]:
+async def visitors(browser: Browser, city: Town, cameras: dict[str, Camera]) -> AsyncIterator[Visitors]:
     """`await visitors(lang="en", wide=True)` opens a fresh browser profile; all are closed afterwards."""
     made = Visitors(browser, city)
     yield made

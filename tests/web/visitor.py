@@ -10,15 +10,33 @@ from playwright.async_api import Browser, BrowserContext, Locator, Page
 
 from citymap.import_sites import import_sites
 from citymap.model import Bounds
+from gateway_mqtt.add_device import add_device
 from parking.tariffs.publish_tariff import publish_tariff
-from simulators.one_car import eventually
+from simulators.one_car import Camera, eventually
 from tests.onelot.town import TARIFF, Town
 
 AXE = (Path(__file__).parent / "axe.min.js").read_text()
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 PHONE, DESK, NARROW = {"width": 390, "height": 844}, {"width": 1440, "height": 900}, {"width": 320, "height": 640}
+WAIT_MS = 8000
 CENTRE = (113.6654, 34.7534)
 MOTIONLESS = "*, *::before, *::after { transition: none !important; animation: none !important; caret-color: transparent !important; }"
+
+
+PLACES = {
+    "items": [
+        {
+            "zh": "二七广场",
+            "en": "Erqi Square",
+            "pinyin": "erqiguangchang",
+            "initials": "eqgc",
+            "lon": CENTRE[0],
+            "lat": CENTRE[1],
+            "weight": 9,
+        },
+        {"zh": "二里岗", "en": "Erligang", "pinyin": "erligang", "initials": "elg", "lon": 113.69, "lat": 34.74, "weight": 3},
+    ]
+}
 
 
 @dataclass
@@ -44,6 +62,10 @@ class Visitor:
         await self.page.evaluate(AXE)
         found = await self.page.evaluate("rules => axe.run(document, {runOnly: rules})", RULES)
         return [f"{one['id']}: {node['target']} {node['failureSummary'][:300]}" for one in found["violations"] for node in one["nodes"]]
+
+    async def with_places(self) -> None:
+        """A few places to look for, where the city has no list of its own."""
+        await self.page.route("**/basemap/places.json", lambda route: route.fulfill(json=PLACES))
 
     async def overflow(self) -> int:
         """By how many pixels the page is wider than what one sees."""
@@ -79,6 +101,7 @@ class Visitors:
         )  # fmt: skip
         if large:
             await context.add_init_script("localStorage.setItem('onelot.choice', JSON.stringify({type: 'large'}))")
+        context.set_default_timeout(WAIT_MS)
         page = await context.new_page()
         visitor = Visitor(page, context, self.city)
         page.on("console", lambda said: visitor.complaints.append(said.text) if said.type in ("error", "warning") else None)
@@ -132,3 +155,29 @@ def sites() -> bytes:
             kinds = {"kind": "spot", "site": site, "class": "electric" if spot == 0 else "accessible" if spot == 1 else "standard"}
             features.append({"type": "Feature", "id": f"{site}-{spot:03d}", "geometry": place, "properties": kinds})
     return json.dumps({"type": "FeatureCollection", "features": features}).encode()
+
+
+async def cameras_of(city: Town) -> dict[str, Camera]:
+    """One for each site."""
+    held, now, doors = {}, datetime.now(UTC), city.run.doors
+    for site in (f"site-{number}" for number in range(6)):
+        card = await add_device(
+            city.run.city.database, site, "camera", city="zhengzhou", host=doors.mqtt_host, port=doors.mqtt_port, now=now
+        )
+        await city.run.city.registry.catch_up()
+        told = {"device": card.device, "password": card.password, "topic": card.topic, "host": card.host, "port": card.port}
+        held[site] = await Camera.connect(told, now)
+    return held
+
+
+async def seen(city: Town, camera: Camera, site: str, *, taken: int) -> None:
+    """All twelve bays, and the map has heard of it."""
+    now = datetime.now(UTC)
+    for spot in range(12):
+        await camera.saw(f"{site}-{spot:03d}", "occupied" if spot < taken else "free", now)
+
+    async def heard() -> bool:
+        answer = await city.ask("GET", f"/api/v1/sites/{site}")
+        return bool(answer.body["free"] == 12 - taken)
+
+    await eventually(heard, "the map")

@@ -80,18 +80,26 @@ export function Deskbar({ children }: { children?: ComponentChildren }) {
   );
 }
 
-function useLoaded(route: Route | undefined): { Page: ComponentType<PageProps> | null; failed: boolean } {
-  const [found, setFound] = useState<{ route: Route; Page: ComponentType<PageProps> | null; failed: boolean } | null>(null);
+interface Shown {
+  route: Route;
+  Page: ComponentType<PageProps> | null;
+  params: Record<string, string>;
+}
+
+/** The page of a path; the one before stays until its code is there, and one that serves several paths stays for good. */
+function useShown(found: { route: Route; params: Record<string, string> } | null): { shown: Shown | null; failed: boolean } {
+  const [shown, setShown] = useState<Shown | null>(null), [failed, setFailed] = useState(false);
+  const said = found && found.route.path + JSON.stringify(found.params);
   useEffect(() => {
-    if (!route) return;
+    if (!found) return setShown(null);
     let wanted = true;
-    route.load().then(
-      (module) => wanted && setFound({ route, Page: module.default, failed: false }),
-      () => wanted && setFound({ route, Page: null, failed: true }),
+    found.route.load().then(
+      (module) => wanted && (setFailed(false), setShown({ ...found, Page: module.default })),
+      () => wanted && setFailed(true),
     );
     return () => void (wanted = false);
-  }, [route]);
-  return found && found.route === route ? found : { Page: null, failed: false };
+  }, [said]);
+  return { shown: found ? shown : null, failed };
 }
 
 const mayIn = (route: Route): boolean => !route.who || (!!me.value && (route.who === 'person' || { operator: isOperator, city: isCity, staff: isStaff }[route.who].value));
@@ -101,7 +109,8 @@ export function App() {
   const found = match(path);
   const known = me.value !== undefined;
   const refused = !!found && known && !mayIn(found.route);
-  const { Page, failed } = useLoaded(found && !refused ? found.route : undefined);
+  const { shown, failed } = useShown(found && !refused ? found : null);
+  const Page = shown?.Page;
   useEffect(() => {
     if (refused && me.value === null) go(`/login?then=${encodeURIComponent(path + query)}`, { replace: true });
   }, [refused, path]);
@@ -112,13 +121,10 @@ export function App() {
     } else if (Page) sessionStorage.removeItem('onelot.reloaded');
   }, [failed, Page]);
   if (!found || refused) return <Framed><Missing /></Framed>;
-  const waiting = !Page || (found.route.who && !known);
-  if (found.route.desk) return <div class="desk"><Skip /><Deskbar />{waiting ? <Waiting /> : <Page params={found.params} query={new URLSearchParams(query)} />}<Toasts /></div>;
-  return (
-    <Framed>
-      {waiting ? (failed ? <p class="wrap">{t('error.chunk')}</p> : <main id="main" class="page"><Waiting /></main>) : <Page params={found.params} query={new URLSearchParams(query)} />}
-    </Framed>
-  );
+  const waiting = !Page || !shown || (shown.route.who && !known);
+  const body = waiting ? <main id="main" class="page">{failed ? <p class="wrap">{t('error.chunk')}</p> : <Waiting />}</main> : <Page params={shown.params} query={new URLSearchParams(query)} />;
+  if ((shown ?? found).route.desk) return <div class="desk"><Skip /><Deskbar />{body}<Toasts /></div>;
+  return <Framed>{body}</Framed>;
 }
 
 const Skip = () => <a class="skip" href="#main">{t('skip')}</a>;

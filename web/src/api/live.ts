@@ -1,63 +1,42 @@
-// The live socket: one for the page. It says where we look, keeps the newest whole state of each site, says how old it is and mends itself.
+// The live socket: it says where we look, keeps the newest whole state of each site, says how old it is and mends itself.
 import { signal } from '@preact/signals';
 import { cityNow } from './city_clock';
 
 export type Box = [number, number, number, number];
 export interface SiteCounts {
   id: string;
-  free: number;
-  occupied: number;
-  unknown: number;
-  out_of_order: number;
+  free: number | null;
+  occupied: number | null;
+  unknown: number | null;
+  out_of_order: number | null;
   as_of: string | null;
   freshness: 'live' | 'late' | 'silent' | 'static';
-}
-export interface SpotState {
-  id: string;
-  state: 'free' | 'occupied' | 'unknown' | 'out_of_order';
-  as_of: string | null;
-}
-type Level = 'sites' | 'spots';
-interface Message {
-  type: 'snapshot' | 'delta' | 'error';
-  sites?: SiteCounts[];
-  spots?: SpotState[];
 }
 
 const WAIT_MS_MIN = 500, WAIT_MS_MAX = 15_000, MOVE_MS = 150;
 
-/** `at`: city time of the last word, null before the first. */
-export const liveState = signal<{ open: boolean; at: Date | null; tried: boolean }>({ open: false, at: null, tried: false });
-
-export class Live {
-  /** Newest counts by site, whatever box they came for; `changed` names those of the last message. */
-  readonly sites = new Map<string, SiteCounts>();
-  private readonly listeners = new Set<(changed: SiteCounts[], spots: SpotState[], snapshot: boolean) => void>();
+/** A socket that comes back by itself, and says again what it was told to watch. */
+export class Wire {
   private socket: WebSocket | null = null;
   private wait = WAIT_MS_MIN;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private moving: ReturnType<typeof setTimeout> | undefined;
-  private area: { bbox: Box; level: Level } | null = null;
+  private asked: object | null = null;
 
-  constructor(private readonly path = '/api/v1/live') {
+  constructor(private readonly hear: (data: string | ArrayBuffer) => void, private readonly gone: () => void = () => undefined, private readonly path = '/api/v1/live') {
     addEventListener('online', () => this.now());
     document.addEventListener('visibilitychange', () => document.hidden || this.now());
   }
 
-  look(bbox: Box, level: Level = 'sites'): void {
-    this.area = { bbox, level };
+  watch(what: object): void {
+    this.asked = what;
     clearTimeout(this.moving);
     this.moving = setTimeout(() => this.say(), MOVE_MS);
     if (!this.socket) this.open();
   }
 
-  listen(hear: (changed: SiteCounts[], spots: SpotState[], snapshot: boolean) => void): () => void {
-    this.listeners.add(hear);
-    return () => this.listeners.delete(hear);
-  }
-
   close(): void {
-    this.area = null;
+    this.asked = null;
     clearTimeout(this.timer);
     clearTimeout(this.moving);
     this.socket?.close();
@@ -65,37 +44,71 @@ export class Live {
   }
 
   private now(): void {
-    if (this.area && !this.socket) {
-      this.wait = WAIT_MS_MIN;
-      this.open();
-    }
+    if (!this.asked || this.socket) return;
+    this.wait = WAIT_MS_MIN;
+    this.open();
   }
 
   private open(): void {
     clearTimeout(this.timer);
     const socket = new WebSocket(`${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}${this.path}`);
+    socket.binaryType = 'arraybuffer';
     this.socket = socket;
     socket.onopen = () => this.say();
-    socket.onmessage = (event: MessageEvent<string>) => this.hear(JSON.parse(event.data) as Message);
+    socket.onmessage = (event: MessageEvent<string | ArrayBuffer>) => {
+      this.wait = WAIT_MS_MIN;
+      this.hear(event.data);
+    };
     socket.onclose = () => {
       if (this.socket !== socket) return;
       this.socket = null;
-      liveState.value = { ...liveState.value, open: false, tried: true };
-      if (!this.area) return;
+      this.gone();
+      if (!this.asked) return;
       this.timer = setTimeout(() => this.open(), this.wait * (0.75 + Math.random() / 2)); // A whole city that reconnects does not do it at once.
       this.wait = Math.min(WAIT_MS_MAX, this.wait * 2);
     };
   }
 
   private say(): void {
-    if (this.area && this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify({ subscribe: this.area }));
+    if (this.asked && this.socket?.readyState === WebSocket.OPEN) this.socket.send(JSON.stringify({ subscribe: this.asked }));
+  }
+}
+
+/** `at`: city time of the last word, null before the first. */
+export const liveState = signal<{ open: boolean; at: Date | null; tried: boolean }>({ open: false, at: null, tried: false });
+
+interface Message {
+  type: 'snapshot' | 'delta' | 'error';
+  sites?: SiteCounts[];
+}
+
+/** The counts of all sites in a box. One for the page: pages that want them call `live.look`. */
+class Live {
+  readonly sites = new Map<string, SiteCounts>();
+  private readonly listeners = new Set<(changed: SiteCounts[]) => void>();
+  private readonly wire = new Wire((data) => this.hear(JSON.parse(data as string) as Message), () => {
+    liveState.value = { ...liveState.value, open: false, tried: true };
+  });
+
+  look(bbox: Box): void {
+    this.wire.watch({ bbox, level: 'sites' });
+  }
+
+  listen(hear: (changed: SiteCounts[]) => void): () => void {
+    this.listeners.add(hear);
+    return () => this.listeners.delete(hear);
+  }
+
+  close(): void {
+    this.wire.close();
   }
 
   private hear(message: Message): void {
-    if (message.type === 'error') return;
-    this.wait = WAIT_MS_MIN;
+    if (message.type === 'error' || !message.sites) return;
     liveState.value = { open: true, at: cityNow(), tried: true };
-    for (const site of message.sites ?? []) this.sites.set(site.id, site);
-    for (const hear of this.listeners) hear(message.sites ?? [], message.spots ?? [], message.type === 'snapshot');
+    for (const site of message.sites) this.sites.set(site.id, site);
+    for (const hear of this.listeners) hear(message.sites);
   }
 }
+
+export const live = new Live();

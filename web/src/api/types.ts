@@ -289,6 +289,19 @@ export interface LoggedInView {
   token?: string;
 }
 
+export interface MapSites {
+  id: string[];
+  zh: string[];
+  en: string[];
+  type: string[];
+  lon: number[];
+  lat: number[];
+  capacity: number[];
+  free: number[];
+  unknown: number[];
+  freshness: string[];
+}
+
 export interface MatterRow {
   code: string;
   name: ServicesCatalogHttpWords;
@@ -345,6 +358,7 @@ export interface NearSite {
   unknown: number;
   as_of: string | null;
   freshness: 'late' | 'live' | 'silent' | 'static';
+  max_height_cm: number | null;
 }
 
 export interface NewCase {
@@ -546,6 +560,11 @@ export interface PresentationView {
   expires_at: string;
 }
 
+export interface PriceStep {
+  after_s: number;
+  total: Money;
+}
+
 export interface ProblemKind {
   type: string;
   title: string;
@@ -694,7 +713,6 @@ export interface Spike {
   lat: number;
   capacity: number;
   free: number;
-  unknown: number;
   freshness: string;
 }
 
@@ -706,6 +724,11 @@ export interface SpotView {
   state: 'free' | 'occupied' | 'out_of_order' | 'unknown';
   as_of: string | null;
   crs?: 'bd09' | 'gcj02' | 'wgs84';
+}
+
+export interface StepsView {
+  tariff: ParkingTariffsHttpTariffName;
+  steps: PriceStep[];
 }
 
 export interface TariffLabel {

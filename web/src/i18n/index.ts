@@ -48,7 +48,7 @@ export const dayTime = (at: Date | string): string => `${day(at)} ${clockTime(at
 export function span(seconds: number): string {
   const minutes = Math.max(0, Math.floor(seconds / 60));
   const [h, m] = [Math.floor(minutes / 60), minutes % 60];
-  if (lang() === 'zh') return [h ? `${h} 小时` : '', m || !h ? `${m} 分` : ''].filter(Boolean).join(' ');
+  if (lang() === 'zh') return [h ? `${h} 小时` : '', m || !h ? `${m} 分${h ? '' : '钟'}` : ''].filter(Boolean).join(' ');
   return [h ? `${h} h` : '', m || !h ? `${m} min` : ''].filter(Boolean).join(' ');
 }
 
@@ -66,7 +66,8 @@ export function ago(at: Date, now: Date): string {
   return seconds < 20 * 3600 ? clockTime(at) : dayTime(at);
 }
 
+const kilometres = (value: number): string => (value / 1000).toFixed(1).replace(/\.0$/, '');
 export const metres = (value: number): string => {
   if (value < 950) return lang() === 'zh' ? `${Math.round(value / 10) * 10} 米` : `${Math.round(value / 10) * 10} m`;
-  return lang() === 'zh' ? `${(value / 1000).toFixed(1)} 公里` : `${(value / 1000).toFixed(1)} km`;
+  return lang() === 'zh' ? `${kilometres(value)} 公里` : `${kilometres(value)} km`;
 };

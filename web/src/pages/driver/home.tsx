@@ -1,34 +1,108 @@
-// Where to park: the ranked list, which is the whole map in words.
-import { useState } from 'preact/hooks';
-import type { PageNearItem } from '../../api/types';
-import { useGet } from '../../api/use';
+// Where to park: the map of the city with the ranked list, which says the same in words; and one site of it.
+import { effect } from '@preact/signals';
+import { useEffect, useMemo, useState } from 'preact/hooks';
+import type { ComponentType } from 'preact';
+import { choice } from '../../choice';
 import { named } from '../../i18n';
 import { t } from '../../i18n/driver';
-import { Age, Comb, Count } from '../../kit/count';
-import { Money } from '../../kit/money';
-import { Empty, Trouble, Waiting } from '../../kit/say';
+import { Icon } from '../../kit/icon';
+import { LiveBanner, say } from '../../kit/say';
 import { Sheet, type Height } from '../../kit/sheet';
+import type { MapProps } from '../../map/map_view';
+import { centreOf, countedClass, loadSites, sites, sitesTurn, type MapSite } from '../../map/sites';
+import { go, type PageProps } from '../../router';
+import { Board } from './board';
+import { MyPlate } from './my_plate';
+import { here, locate, Search } from './search';
+import './home.css';
+import { SiteSheet } from './site_sheet';
+import { centre, placeName, plan, target, trip } from './trip';
+import { Filters } from './filters';
 
-const CENTRE = { lon: 113.6654, lat: 34.7534 };
+const DESK = matchMedia('(min-width: 960px)');
+const CITY_ZOOM = 11.2, PLACE_ZOOM = 15.2, SITE_ZOOM = 16.8;
 
-export default function Home() {
-  const [height, setHeight] = useState<Height>('half');
-  const near = useGet<PageNearItem>('/api/v1/near', { query: { ...CENTRE, radius: 3000 }, every: 15_000 });
+let begun = false;
+function begin(): void {
+  if (begun) return;
+  begun = true;
+  effect(() => {
+    countedClass.value = trip.value.kind;
+    void loadSites();
+  });
+  effect(() => {
+    if (sitesTurn.value && !centre.peek()) centre.value = centreOf(sites.values());
+  });
+}
+
+/** Which sites have a ring: those that the filters let through. */
+function fitting(): (site: MapSite) => boolean {
+  const { free, kind, indoor } = trip.value;
+  return (site) => (!kind || site.capacity > 0) && (!free || site.free !== 0 || site.unknown > 0) && (!indoor || site.type === 'structure' || site.type === 'underground');
+}
+
+function useMap(): { View: ComponentType<MapProps> | null; failed: boolean } {
+  const [found, setFound] = useState<{ View: ComponentType<MapProps> | null; failed: boolean }>({ View: null, failed: false });
+  useEffect(() => {
+    import('../../map/map_view').then((module) => setFound({ View: module.default, failed: false }), () => setFound({ View: null, failed: true }));
+  }, []);
+  return found;
+}
+
+export default function Home({ params }: PageProps) {
+  begin();
+  const site = params.site ?? null;
+  const [height, setHeight] = useState<Height>(site ? 'full' : 'half');
+  const [note, setNote] = useState<{ zh: string; en: string } | null>(null);
+  const [wanted, setWanted] = useState<{ lon: number; lat: number; zoom: number } | null>(null);
+  const { View, failed } = useMap();
+  const goal = target.value, { to, free, kind, indoor } = trip.value;
+  const chosen = site ? sites.get(site) : undefined;
+  void sitesTurn.value;
+  const known = !!chosen;
+
+  useEffect(() => {
+    document.title = `${t('home.title', { place: placeName() })} · OneLot`;
+  }, [to, choice.value.lang, site]);
+  useEffect(() => {
+    if (chosen) setWanted({ lon: chosen.lon, lat: chosen.lat, zoom: SITE_ZOOM });
+    setHeight(site ? 'full' : 'half');
+  }, [site, known]);
+  useEffect(() => {
+    if (to && !site) setWanted({ lon: to.lon, lat: to.lat, zoom: PLACE_ZOOM });
+  }, [to]);
+
+  const fits = useMemo(fitting, [free, kind, indoor]);
+  const view = useMemo(() => wanted ?? (goal ? { ...goal, zoom: PLACE_ZOOM } : null), [wanted, goal?.lon, goal?.lat]);
+  const desk = DESK.matches, rest = { low: 150, half: 0.49 * innerHeight + 60, full: site ? innerHeight - 264 : 0.49 * innerHeight + 60 }[height];
+  const padding = desk ? { top: 0, bottom: 0, left: 0 } : { top: site ? 0 : 120, bottom: Math.round(Math.min(rest, innerHeight - 200)), left: 0 };
+
   return (
-    <Sheet height={height} onHeight={setHeight} label={t('home.list')}>
-      <h1 class="sec">{t('home.title')}</h1>
-      {near.error && !near.data ? <Trouble error={near.error} again={near.again} /> : null}
-      {!near.data ? <Waiting /> : near.data.items.length === 0 ? <Empty>{t('home.none')}</Empty> : null}
-      <ol class="board">
-        {near.data?.items.map(({ site, price }) => (
-          <li key={site.id}>
-            <div class="brow">
-              <span><Count free={site.free} freshness={site.freshness} /><Comb free={site.free} unknown={site.unknown} capacity={site.capacity} /><Age at={site.as_of} freshness={site.freshness} /></span>
-              <span class="line apart base"><span class="name">{named(site.name)}</span>{price && <Money fen={price.amount} />}</span>
-            </div>
-          </li>
-        ))}
-      </ol>
-    </Sheet>
+    <div class={`parking at-${height} ${site ? 'one' : ''}`}>
+      {!site && (
+        <div class="searchbar over">
+          <Search><MyPlate /></Search>
+          <Filters />
+          <LiveBanner />
+        </div>
+      )}
+      <Sheet height={height} onHeight={setHeight} label={t('home.list')} class={site ? 'tall nobar' : 'under'}>
+        {site ? <SiteSheet id={site} /> : <Board failed={failed} />}
+      </Sheet>
+      <div class="map" role="region" aria-label={t('map.title')}>
+        {View && view && (
+          <View centre={view} zoom={view.zoom} destination={to} here={here.value} selected={site} padding={padding} fits={fits} onNote={setNote} onMoved={() => undefined}
+            onPick={(id) => go(`/sites/${encodeURIComponent(id)}`, { keep: true })}
+            onPoint={(lon, lat) => plan({ to: { zh: '地图上的这一点', en: 'this point', lon, lat } })} />
+        )}
+        {site && <a class="iconbtn phone-only floating" href="/" aria-label={t('site.back', { place: placeName() })}><Icon name="back" /></a>}
+        <div class="mapctl">
+          <button type="button" class="iconbtn" aria-label={t('map.here')} onClick={locate}><Icon name="here" /></button>
+          <button type="button" class="iconbtn" aria-label={t('map.out')} onClick={() => (centre.value ? setWanted({ ...centre.value, zoom: CITY_ZOOM }) : say(t('home.loading')))}><Icon name="layers" /></button>
+        </div>
+        <p class="mapnote" title={note ? named(note) : undefined}>{note ? t('map.note') : ''}{note && <span class="sr">{named(note)}</span>}</p>
+        {failed && <p class="mapnote failed">{t('map.failed')}</p>}
+      </div>
+    </div>
   );
 }
