@@ -84,7 +84,6 @@ async def test_a_lost_socket_is_said_and_mends(visitor: Visitor, camera: Camera)
 
 
 async def test_places_are_found_by_name_pinyin_and_initials(visitor: Visitor) -> None:
-    await visitor.with_places()
     await visitor.open("/")
     for typed in ("二七", "erqi", "eqgc", "Erqi Sq"):
         await visitor.page.locator("#q").fill(typed)

@@ -23,22 +23,6 @@ CENTRE = (113.6654, 34.7534)
 MOTIONLESS = "*, *::before, *::after { transition: none !important; animation: none !important; caret-color: transparent !important; }"
 
 
-PLACES = {
-    "items": [
-        {
-            "zh": "二七广场",
-            "en": "Erqi Square",
-            "pinyin": "erqiguangchang",
-            "initials": "eqgc",
-            "lon": CENTRE[0],
-            "lat": CENTRE[1],
-            "weight": 9,
-        },
-        {"zh": "二里岗", "en": "Erligang", "pinyin": "erligang", "initials": "elg", "lon": 113.69, "lat": 34.74, "weight": 3},
-    ]
-}
-
-
 @dataclass
 class Visitor:
     """One page, and everything it complained of."""
@@ -62,10 +46,6 @@ class Visitor:
         await self.page.evaluate(AXE)
         found = await self.page.evaluate("rules => axe.run(document, {runOnly: rules})", RULES)
         return [f"{one['id']}: {node['target']} {node['failureSummary'][:300]}" for one in found["violations"] for node in one["nodes"]]
-
-    async def with_places(self) -> None:
-        """A few places to look for, where the city has no list of its own."""
-        await self.page.route("**/basemap/places.json", lambda route: route.fulfill(json=PLACES))
 
     async def overflow(self) -> int:
         """By how many pixels the page is wider than what one sees."""
