@@ -10,9 +10,9 @@ import { go, here, match, type PageProps, type Route } from './router';
 
 const TABS: { path: string; icon: IconName; key: 'nav.park' | 'nav.car' | 'nav.services' | 'nav.me'; also: string[] }[] = [
   { path: '/', icon: 'park', key: 'nav.park', also: ['/sites'] },
-  { path: '/car', icon: 'car', key: 'nav.car', also: ['/bills', '/car'] },
+  { path: '/car', icon: 'car', key: 'nav.car', also: ['/bills', '/plates', '/wallet'] },
   { path: '/services', icon: 'services', key: 'nav.services', also: ['/services'] },
-  { path: '/me', icon: 'person', key: 'nav.me', also: ['/me', '/login', '/wallet', '/plates'] },
+  { path: '/me', icon: 'person', key: 'nav.me', also: ['/login'] },
 ];
 
 const isAt = (tab: { path: string; also: string[] }, path: string) => path === tab.path || tab.also.some((one) => path === one || path.startsWith(one + '/'));

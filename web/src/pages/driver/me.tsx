@@ -5,6 +5,7 @@ import { t } from '../../i18n/driver';
 import { t as shell } from '../../i18n/shell';
 import { ActButton, Segmented } from '../../kit/controls';
 import { PageHead } from '../../shell';
+import { More } from './car';
 
 export default function Me() {
   const person = me.value;
@@ -22,6 +23,7 @@ export default function Me() {
         ) : (
           <section class="card sec stack"><p class="meta">{t('login.why')}</p><a class="btn go block" href="/login?then=/me">{shell('login')}</a></section>
         )}
+        {person && <More />}
         <section class="card sec stack">
           <h2>{t('me.language')}</h2>
           <Segmented label={t('me.language')} value={lang} options={[{ value: 'zh', text: '中文' }, { value: 'en', text: 'English' }]} onChange={(value) => choose({ lang: value })} />

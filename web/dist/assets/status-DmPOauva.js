@@ -1,0 +1,1 @@
+import{i as e}from"./live-CmrR9ZKj.js";var t=({tone:t,children:n})=>e(`span`,{class:`pill ${t}`,children:n});export{t};
