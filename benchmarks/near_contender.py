@@ -122,7 +122,7 @@ def _site(board: Board, number: int) -> NearSite:
     assert board.places.counted_by[number] == BY_SPOTS
     return NearSite(
         id=held.id, name=held.name, type=held.type, location=where, entrance=where, capacity=int(board.capacity[number]), free=0, unknown=0,
-        as_of=views.as_of(int(board.as_of[number])), freshness="live",
+        as_of=views.as_of(int(board.as_of[number])), freshness="live", max_height_cm=held.max_height_cm,
     )  # fmt: skip
 
 

@@ -163,8 +163,8 @@ async def seen(city: Town, camera: Camera, site: str, *, taken: int) -> None:
     for spot in range(12):
         await camera.saw(f"{site}-{spot:03d}", "occupied" if spot < taken else "free", now)
 
-    async def heard() -> bool:
+    async def heard() -> bool | None:
         answer = await city.ask("GET", f"/api/v1/sites/{site}")
-        return bool(answer.body["free"] == 12 - taken)
+        return bool(answer.body["free"] == 12 - taken) or None
 
     await eventually(heard, "the map")

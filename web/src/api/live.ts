@@ -82,8 +82,8 @@ interface Message {
   sites?: SiteCounts[];
 }
 
-/** The counts of all sites in a box. One for the page: pages that want them call `live.look`. */
-class Live {
+/** The counts of all sites in a box. `live` is the one of the map and its list; a page with another box makes its own, and closes it. */
+export class Live {
   readonly sites = new Map<string, SiteCounts>();
   private readonly listeners = new Set<(changed: SiteCounts[]) => void>();
   private readonly wire = new Wire((data) => this.hear(JSON.parse(data as string) as Message), () => {

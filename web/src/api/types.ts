@@ -713,6 +713,7 @@ export interface Spike {
   lat: number;
   capacity: number;
   free: number;
+  unknown: number;
   freshness: string;
 }
 

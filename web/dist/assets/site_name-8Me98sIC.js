@@ -1,1 +1,0 @@
-import{i as e}from"./money-cqyRZMyU.js";import{F as t,f as n,i as r}from"./live-CmrR9ZKj.js";import{i}from"./sites-S4X3-qQu.js";function a({id:a}){let o=i.get(a),s=e(o?null:`/api/v1/sites/${encodeURIComponent(a)}`),c=o?.name??s.data?.name;return r(t,{children:c?n(c):a})}export{a as t};

@@ -1,1 +1,0 @@
-import{i as e}from"./live-CmrR9ZKj.js";var t=({tone:t,children:n})=>e(`span`,{class:`pill ${t}`,children:n});export{t};
