@@ -4,7 +4,7 @@ import functools
 import gzip
 import math
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Final, Literal
 
@@ -148,6 +148,31 @@ def routes(follower: BoardFollower, clock: Clock, pricing: Pricing, labels: Labe
         )
         return msgspec.Raw(b'{"items":[%b],"next_cursor":null}' % b",".join([told.item(now, one, query.crs) for one in found]))
 
+    async def get_operator_sites(call: Call) -> Page[OperatorSiteView]:
+        now, all_of_it, operators = board(), call.me.has("admin"), call.me.scopes("operator")
+        mine = [number for number, site in enumerate(now.places.sites) if all_of_it or site.operator in operators]
+        some, cursor = page_after([now.places.sites[site].id for site in mine], call.query)
+        return Page([views.operator_site_view(now, mine[place], labels, call.query.crs) for place in some], cursor)
+
+    sites = "/api/v1/sites"
+    return [
+        Route("GET", sites, get_sites, "Sites, all or those in a box", query=SitesQuery, answer=Page[SiteView]),
+        Route("GET", f"{sites}/{{site}}", get_site, "A site as it is now", query=OneQuery, answer=SiteView),
+        Route("GET", f"{sites}/{{site}}/spots", get_spots, "The spots of a site", query=SpotsQuery, answer=Page[SpotView]),
+        *_map_routes(board),
+        Route("GET", "/api/v1/near", get_near, "Where to park near a point, best first", query=NearQuery, answer=Page[NearItem]),
+        Route(
+            *("GET", "/api/v1/operator/sites", get_operator_sites, "One's own sites, and what is wrong with them"),
+            who=Who.OPERATOR,
+            query=SpotsQuery,
+            answer=Page[OperatorSiteView],
+        ),
+    ]
+
+
+def _map_routes(board: Callable[[], Board]) -> list[Route]:
+    """What a map draws: the whole city in a few bytes."""
+
     async def get_map_sites(call: Call) -> Reply:
         return Reply(
             Raw(gzip.compress(msgspec.json.encode(_map_sites(board(), call.query.spot_class)), 1), "application/json", packed=True)
@@ -162,26 +187,9 @@ def routes(follower: BoardFollower, clock: Clock, pricing: Pricing, labels: Labe
             return Reply(None, 304, headers)
         return Reply(Raw(gzip.compress(tile.geometry, 5), "application/octet-stream", packed=True), headers=headers)
 
-    async def get_operator_sites(call: Call) -> Page[OperatorSiteView]:
-        now, all_of_it, operators = board(), call.me.has("admin"), call.me.scopes("operator")
-        mine = [number for number, site in enumerate(now.places.sites) if all_of_it or site.operator in operators]
-        some, cursor = page_after([now.places.sites[site].id for site in mine], call.query)
-        return Page([views.operator_site_view(now, mine[place], labels, call.query.crs) for place in some], cursor)
-
-    sites = "/api/v1/sites"
     return [
-        Route("GET", sites, get_sites, "Sites, all or those in a box", query=SitesQuery, answer=Page[SiteView]),
-        Route("GET", f"{sites}/{{site}}", get_site, "A site as it is now", query=OneQuery, answer=SiteView),
-        Route("GET", f"{sites}/{{site}}/spots", get_spots, "The spots of a site", query=SpotsQuery, answer=Page[SpotView]),
         Route("GET", "/api/v1/map/sites", get_map_sites, "All sites for a map, in columns", query=MapQuery, answer=MapSites),
         Route("GET", "/api/v1/bays/{x}/{y}", get_bays, "Where the bays of a tile of zoom 14 lie", query=BaysQuery, binary=True),
-        Route("GET", "/api/v1/near", get_near, "Where to park near a point, best first", query=NearQuery, answer=Page[NearItem]),
-        Route(
-            *("GET", "/api/v1/operator/sites", get_operator_sites, "One's own sites, and what is wrong with them"),
-            who=Who.OPERATOR,
-            query=SpotsQuery,
-            answer=Page[OperatorSiteView],
-        ),
     ]
 
 

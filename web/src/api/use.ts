@@ -6,6 +6,7 @@ export interface Loaded<T> {
   data: T | undefined;
   error: Error | undefined;
   loading: boolean;
+  fresh: boolean; // the data is of what is asked now, not of what was asked before
   again: () => void;
   set: (data: T) => void;
 }
@@ -14,7 +15,7 @@ const RETRY_MS_MAX = 15_000;
 
 /** `path` null: not yet. `every`: ask again after so many ms while the page is seen. */
 export function useGet<T>(path: string | null, options: { query?: Record<string, string | number | null | undefined>; every?: number } = {}): Loaded<T> {
-  const [state, setState] = useState<{ data?: T; error?: Error; loading: boolean }>({ loading: path !== null });
+  const [state, setState] = useState<{ data?: T; of?: string | null; error?: Error; loading: boolean }>({ loading: path !== null });
   const [round, setRound] = useState(0);
   const tries = useRef(0);
   const asked = path === null ? null : path + '?' + JSON.stringify(options.query ?? {});
@@ -27,11 +28,11 @@ export function useGet<T>(path: string | null, options: { query?: Record<string,
       try {
         const data = await get<T>(path, options.query, stop.signal);
         tries.current = 0;
-        setState({ data, loading: false });
+        setState({ data, of: asked, loading: false });
         if (options.every) later(options.every);
       } catch (error) {
         if (stop.signal.aborted) return;
-        setState((was) => ({ data: was.data, error: error as Error, loading: false }));
+        setState((was) => ({ data: was.data, of: was.of, error: error as Error, loading: false }));
         const mends = error instanceof NetworkError || (error instanceof ProblemError && (error.status === 503 || error.status === 429));
         if (mends) later(Math.min(RETRY_MS_MAX, 1000 * 2 ** tries.current++));
       }
@@ -43,5 +44,5 @@ export function useGet<T>(path: string | null, options: { query?: Record<string,
       clearTimeout(timer);
     };
   }, [asked, round]);
-  return { data: state.data, error: state.error, loading: state.loading, again: () => setRound((n) => n + 1), set: (data) => setState({ data, loading: false }) };
+  return { data: state.data, error: state.error, loading: state.loading, fresh: state.of === asked, again: () => setRound((n) => n + 1), set: (data) => setState({ data, of: asked, loading: false }) };
 }

@@ -43,6 +43,7 @@ export const shell = {
   'plate.other': 'Plate',
   'count.free': 'free',
   'count.of': 'of {n}',
+  'count.live': 'live',
   'count.silent': 'no data',
   'count.about': '~',
   'field.required': 'Please fill this in',

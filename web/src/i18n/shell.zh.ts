@@ -41,6 +41,7 @@ export const shell = {
   'plate.other': '车牌',
   'count.free': '空',
   'count.of': '共 {n}',
+  'count.live': '实时',
   'count.silent': '无数据',
   'count.about': '约',
   'field.required': '请填写',

@@ -1,5 +1,6 @@
 // How many, how old, how full: a number never goes without its age.
 import { cityNow, tick } from '../api/city_clock';
+import { liveState } from '../api/live';
 import { ago, number } from '../i18n';
 import { t } from '../i18n/shell';
 
@@ -20,8 +21,15 @@ export function Age({ at, freshness }: { at: string | Date | null; freshness: Fr
   const now = cityNow(), date = new Date(at), seconds = (now.getTime() - date.getTime()) / 1000;
   if (freshness === 'silent') return <span class="age silent">{ago(date, now)}<span class="sr"> {t('count.silent')}</span></span>;
   if (freshness === 'late') return <span class="age old">{ago(date, now)}</span>;
-  const left = Math.max(0, 1 - seconds / CONTRACT_S);
-  return <span class={`age ${left > 0 ? '' : 'old'}`} style={{ '--left': left.toFixed(2) }}>{ago(date, now)}</span>;
+  const { tried, open, at: heard } = liveState.value;
+  if (freshness === 'live' && tried && !open && heard && heard > date) return <Aged at={heard} now={now} />;
+  if (freshness === 'live' && open && seconds > CONTRACT_S) return <span class="age">{t('count.live')}</span>; // Nothing changed since, and all its devices keep their word.
+  return <Aged at={date} now={now} />;
+}
+
+function Aged({ at, now }: { at: Date; now: Date }) {
+  const left = Math.max(0, 1 - (now.getTime() - at.getTime()) / 1000 / CONTRACT_S);
+  return <span class={`age ${left > 0 ? '' : 'old'}`} style={{ '--left': left.toFixed(2) }}>{ago(at, now)}</span>;
 }
 
 export function Count({ free, freshness, heard = null, big }: { free: number; freshness: Freshness; heard?: Date | null; big?: boolean }) {

@@ -42,14 +42,14 @@ function useNear(): { items: NearItem[] | null; error: Error | undefined; again:
     const kept = near.data?.items.filter(({ site }) => (!free || site.free > 0) && (!high || !site.max_height_cm || site.max_height_cm >= HIGH_CM) && (!indoor || site.type === 'structure' || site.type === 'underground'));
     return kept?.sort(ORDERS[sort]) ?? null;
   }, [near.data, key]);
-  const held = useRef<{ key: string; items: NearItem[]; of: unknown } | null>(null);
+  const held = useRef<{ key: string; items: NearItem[] } | null>(null);
   const [, redraw] = useState(0);
-  if (fitting && (held.current?.key !== key || (held.current.of !== near.data && near.loading))) held.current = { key, items: fitting, of: near.data };
-  const stands = held.current?.key === key ? held.current.items : fitting;
-  const latest = new Map(near.data?.items.map((item) => [item.site.id, item]));
+  if (fitting && near.fresh && held.current?.key !== key) held.current = { key, items: fitting };
+  const stands = held.current?.items;
+  const latest = new Map((near.fresh ? (near.data?.items ?? []) : []).map((item) => [item.site.id, item]));
   const items = stands?.map((item) => latest.get(item.site.id) ?? item) ?? null; // Rows stay where they are under the finger.
-  const changed = !!stands && !!fitting && stands.map((one) => one.site.id).join() !== fitting.map((one) => one.site.id).join();
-  return { items, error: near.error, again: near.again, changed, update: () => { held.current = { key, items: fitting ?? [], of: near.data }; redraw((n) => n + 1); } };
+  const changed = near.fresh && !!stands && !!fitting && stands.map((one) => one.site.id).join() !== fitting.map((one) => one.site.id).join();
+  return { items, error: near.error, again: near.again, changed, update: () => { held.current = { key, items: fitting ?? [] }; redraw((n) => n + 1); } };
 }
 
 export function Board({ failed }: { failed: boolean }) {

@@ -80,7 +80,6 @@ function Stay({ stay, plate }: { stay: SessionView; plate: PlateView | undefined
           </section>
         )}
       </div>
-      <aside class="stack" />
     </div>
   );
 }

@@ -1,5 +1,5 @@
 // Add a plate by the plate keypad, or typed; it is checked where plates are known.
-import { useState } from 'preact/hooks';
+import { useMemo, useState } from 'preact/hooks';
 import { ask, freshKey, ProblemError } from '../../api/client';
 import type { PlateView } from '../../api/types';
 import { t } from '../../i18n/driver';
@@ -19,13 +19,13 @@ const usual = (plate: string): PlateColour => ([...plate].length === LENGTH_MAX 
 
 export default function NewPlate() {
   const [plate, setPlate] = useState(''), [chosen, setChosen] = useState<PlateColour | null>(null), [nickname, setNickname] = useState('');
-  const [errors, setErrors] = useState<Record<string, string>>({}), [key] = useState(freshKey);
-  const colour = chosen ?? usual(plate);
+  const [errors, setErrors] = useState<Record<string, string>>({});
+  const colour = chosen ?? usual(plate), key = useMemo(freshKey, [plate, colour, nickname]);
   const type = (value: string) => setPlate([...value.toUpperCase().replace(/[\s·.-]/g, '')].slice(0, LENGTH_MAX).join(''));
   const add = async () => {
     if (!plate) return setErrors({ plate: t('plate.bad') });
     try {
-      const made = await ask<PlateView>('POST', '/api/v1/me/plates', { body: { plate, colour, nickname: nickname || null }, key: `${key}-${plate}-${colour}-${nickname.length}` });
+      const made = await ask<PlateView>('POST', '/api/v1/me/plates', { body: { plate, colour, nickname: nickname || null }, key });
       await loadPlates();
       go(`/plates/${made.id}`, { replace: true });
     } catch (error) {
