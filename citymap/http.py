@@ -163,11 +163,9 @@ def routes(follower: BoardFollower, clock: Clock, pricing: Pricing, labels: Labe
         Route("GET", "/api/v1/near", get_near, "Where to park near a point, best first", query=NearQuery, answer=Page[NearItem]),
         Route(
             *("GET", "/api/v1/operator/sites", get_operator_sites, "One's own sites, and what is wrong with them"),
-            who=Who.OPERATOR,
-            query=SpotsQuery,
-            answer=Page[OperatorSiteView],
+            who=Who.OPERATOR, query=SpotsQuery, answer=Page[OperatorSiteView],
         ),
-    ]
+    ]  # fmt: skip
 
 
 def _map_routes(board: Callable[[], Board]) -> list[Route]:
