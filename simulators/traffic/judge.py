@@ -233,12 +233,21 @@ def _judge_stay(truth: Truth, told: Told, by: Witnesses, verdict: Verdict, stay:
     verdict.above_zero_true += stay.gone and truth.price(stay.entered_at, stay.left_at) > 0
     if not found:
         return
-    kinds = by.ledger.kinds_of([stay.number])
+    kinds = by.ledger.kinds_of(_of_the_bay(truth, stay))
     verdict.stays_wrong += 1
     if not kinds:
         verdict.lost += (2 * stay.number in by.heard and session is None) + (2 * stay.number + 1 in by.heard and "still_open" in found)
     for what, (true, says) in found.items():
         verdict.differences.append(Difference(truth.id, what, [stay.number], true, says, kinds))
+
+
+def _of_the_bay(truth: Truth, stay: Stay) -> list[int]:
+    """The stay, and those before and after it in its bay: a car whose plate was not read is taken for the one that has just left."""
+    if stay.spot < 0:
+        return [stay.number]
+    there = sorted((one for one in truth.stays if one.spot == stay.spot), key=lambda one: one.entered_at)
+    place = there.index(stay)
+    return [one.number for one in there[max(0, place - 1) : place + 2]]
 
 
 def _wrong_with(truth: Truth, told: Told, stay: Stay, session: Row | None) -> dict[str, tuple[str, str]]:

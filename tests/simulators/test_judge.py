@@ -74,6 +74,16 @@ def test_a_difference_is_explained_by_a_fault_that_touches_its_stay_and_by_no_ot
     assert len(other.unexplained) == 2
 
 
+def test_a_fault_of_the_next_car_in_the_same_bay_may_explain_a_difference() -> None:
+    ledger, truth = Ledger(), Truth("lot", False, ["a-1"], [GONE, Stay(1, CAR, 0, 0, T0 + 3620, T0 + 9000)], lambda came, left: 500)
+    ledger.add("no_plate", T0 + 3620, "cam-1", [1])
+    told = Told({"occupied": 1}, [{"id": "a-1", "state": "occupied"}], [session(left=None)], {})
+
+    found = judge.judge(truth, told, Witnesses(ledger, lambda stay: "cam-1", {0, 1, 2}, frozenset(), lambda spot: "cam-1"))
+
+    assert {one.what for one in found.differences} == {"still_open", "unbilled", "not_seen"} and found.unexplained == []
+
+
 def test_a_bill_that_asks_too_much_and_money_that_was_taken_are_two_things() -> None:
     dear = BILL | {"total": {"amount": 900}}
     asked, taken = judged(session(), bills=(dear,)), judged(session(), bills=(dear | {"paid": {"amount": 900}},))
