@@ -5,6 +5,7 @@ import base64
 from datetime import UTC, datetime
 
 import pytest
+from playwright.async_api import WebSocketRoute
 
 from simulators.one_car import Camera
 from tests.onelot.town import Town
@@ -67,20 +68,29 @@ async def test_the_list_counts_along_without_being_loaded_again(visitor: Visitor
     await row.locator(".count", has_text="7").wait_for(timeout=3000)
 
 
-async def test_a_lost_socket_is_said_and_mends(visitor: Visitor, camera: Camera) -> None:
-    sockets = []
-    await visitor.page.route_web_socket("**/api/v1/live", lambda socket: sockets.append((socket, socket.connect_to_server())))
+async def test_a_lost_socket_is_said_and_mends(visitor: Visitor) -> None:
+    held: list[WebSocketRoute] = []
+    down: list[bool] = []
+
+    async def routed(socket: WebSocketRoute) -> None:
+        if down:
+            await socket.close()
+        else:
+            socket.connect_to_server()
+            held.append(socket)
+
+    await visitor.page.route_web_socket("**/api/v1/live", routed)
     await visitor.open("/")
     await visitor.wait_for(FIRST)
-    while len(sockets) < 2:  # Counts of sites, and bays.
+    while len(held) < 2:  # Counts of sites, and bays.
         await asyncio.sleep(0.05)
-    await visitor.page.route_web_socket("**/api/v1/live", lambda socket: socket.close())
-    for socket, _ in sockets:
+    down.append(True)
+    for socket in held:
         await socket.close()
-
     await visitor.wait_for("实时连接断开")
-    await visitor.page.route_web_socket("**/api/v1/live", lambda socket: socket.connect_to_server())
-    await visitor.see("实时连接断开").wait_for(state="detached", timeout=20_000)
+
+    down.clear()
+    await visitor.see("实时连接断开").wait_for(state="detached")
 
 
 async def test_places_are_found_by_name_pinyin_and_initials(visitor: Visitor) -> None:
@@ -177,12 +187,12 @@ async def test_site_fits_a_small_phone(visitors: Visitors) -> None:
 
 
 async def test_a_city_that_still_loads_says_so_and_goes_on_by_itself(visitor: Visitor) -> None:
-    follower = visitor.city.run.city.board
-    follower.started = False
-    try:
-        await visitor.open("/")
-        await visitor.wait_for("城市正在加载" if await visitor.page.evaluate("!!localStorage.getItem('onelot.centre')") else "正在加载")
-    finally:
-        follower.started = True
+    problem = {"type": "/problems/away", "title": "Away", "status": 503, "detail": "the map is still loading", "errors": []}
+    await visitor.page.route(
+        "**/api/v1/near?*", lambda route: route.fulfill(status=503, json=problem, content_type="application/problem+json")
+    )
+    await visitor.open("/")
+    await visitor.wait_for("城市正在加载")
+    await visitor.page.unroute("**/api/v1/near?*")
 
-    await visitor.see(FIRST).wait_for(timeout=15_000)
+    await visitor.wait_for(FIRST)

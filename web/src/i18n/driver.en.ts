@@ -22,6 +22,7 @@ export const driver = {
   'me.type.normal': 'Normal',
   'me.type.large': 'Large',
   'map.title': 'Parking map. The list beside it says the same',
+  'map.canvas': 'Map: arrows move it, plus and minus zoom',
   'map.around': '{name} area',
   'map.site': '{name}, {n} free',
   'map.group': '{name}, {sites} sites, {n} free',

@@ -20,6 +20,7 @@ export const driver = {
   'me.type.normal': '标准',
   'me.type.large': '关怀版大字',
   'map.title': '停车地图。旁边的列表与地图内容相同',
+  'map.canvas': '地图，方向键移动，加减号缩放',
   'map.around': '{name}一带',
   'map.site': '{name}，空 {n}',
   'map.group': '{name}，{sites} 处，空 {n}',

@@ -61,7 +61,7 @@ class CityMap {
     this.map = new MapLibreMap({
       container, style: styleOf(lang(), null), center: [props.centre.lon, props.centre.lat], zoom: props.zoom, minZoom: 9, maxZoom: 20,
       attributionControl: false, dragRotate: false, pitchWithRotate: false, touchPitch: false, fadeDuration: 0, localIdeographFontFamily: LOCAL_FONTS,
-      locale: { 'Map.Title': t('map.title') },
+      locale: { 'Map.Title': t('map.canvas') },
     });
     this.map.touchZoomRotate.disableRotation();
     this.map.keyboard.disableRotation();

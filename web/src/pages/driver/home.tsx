@@ -89,7 +89,7 @@ export default function Home({ params }: PageProps) {
       <Sheet height={height} onHeight={setHeight} label={t('home.list')} class={site ? 'tall nobar' : 'under'}>
         {site ? <SiteSheet id={site} /> : <Board failed={failed} />}
       </Sheet>
-      <div class="map">
+      <div class="map" role="region" aria-label={t('map.title')}>
         {View && view && (
           <View centre={view} zoom={view.zoom} destination={to} here={here.value} selected={site} padding={padding} fits={fits} onNote={setNote} onMoved={() => undefined}
             onPick={(id) => go(`/sites/${encodeURIComponent(id)}`, { keep: true })}
