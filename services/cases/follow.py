@@ -117,19 +117,28 @@ def plate_in(matter: Matter, draft: Draft, name: str) -> plates.Plate:
 
 def letter_of(found: Opened, kind: str, number: int, at: datetime) -> dict[str, dict[str, str]]:
     """Title and body in both languages, with what the case says in their places."""
-    return {part: {language: _filled(found, f"letter.{kind}.{part}", language, number, at) for language in ("zh", "en")}
+    return _letter(found, kind, {language: _reason(found, language, number) for language in ("zh", "en")}, at)
+
+
+def letter_ahead(found: Opened, kind: str) -> dict[str, dict[str, str]]:
+    """The same before it is decided: `{reason}` stands in its place."""
+    return _letter(found, kind, {"zh": "{reason}", "en": "{reason}"}, found.case.created_at)
+
+
+def _letter(found: Opened, kind: str, reasons: Mapping[str, str], at: datetime) -> dict[str, dict[str, str]]:
+    return {part: {language: _filled(found, f"letter.{kind}.{part}", language, reasons[language], at) for language in ("zh", "en")}
             for part in ("title", "body")}  # fmt: skip
 
 
-def _filled(found: Opened, key: str, language: str, number: int, at: datetime) -> str:
+def _filled(found: Opened, key: str, language: str, reason: str, at: datetime) -> str:
     due = found.case.due_at
     values = {
         "name": str(value_at(found.draft.form, "/applicant/name") or ""),
         "matter": found.matter.name[language],
         "case": str(found.case.id),
-        "reason": _reason(found, language, number),
         "day": clock.local(found.case.submitted_at or at).date().isoformat(),
         "due": (clock.local(due) - timedelta(seconds=1)).date().isoformat() if due else "",
+        "reason": reason,
     }
     text = found.matter.text(key)[language]
     for name, value in values.items():

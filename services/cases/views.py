@@ -8,9 +8,9 @@ import msgspec
 
 from foundation import clock
 from foundation.postgres import Record
-from foundation.seal import Personal
 from services.cases import model, store
 from services.cases.desk import Desk
+from services.cases.follow import letter_ahead
 from services.cases.model import Case, Made, Opened
 from services.cases.move_case import pending
 from services.catalog import draft
@@ -33,6 +33,7 @@ class OriginView(msgspec.Struct, frozen=True):
 class ChoiceView(msgspec.Struct, frozen=True):
     value: str
     label: str
+    colour: str
 
 
 class ValueView(msgspec.Struct, frozen=True):
@@ -71,6 +72,14 @@ class LetterView(msgspec.Struct, frozen=True):
     at: str
 
 
+class PreviewView(msgspec.Struct, frozen=True):
+    """The letter that a decision would send; `{reason}` stands where the words of whoever decides will."""
+
+    decision: str
+    title: Words
+    body: Words
+
+
 class CheckView(msgspec.Struct, frozen=True):
     """What became of a pledge."""
 
@@ -98,8 +107,10 @@ class CaseView(msgspec.Struct, frozen=True):
     name: Words
     agency: str
     state: str
+    schema: dict[str, Any]  # Of its own version, whatever was published since.
     form: dict[str, Any]
     provenance: dict[str, OriginView]
+    asked: dict[str, str]  # Which department is asked for which field.
     choices: dict[str, list[ChoiceView]]
     pledged: list[str]
     checks: list[CheckView]
@@ -107,6 +118,7 @@ class CaseView(msgspec.Struct, frozen=True):
     hidden: list[str]
     steps: list[StepView]
     letters: list[LetterView]
+    previews: list[PreviewView]
     reasons: list[ReasonView]
     licence: uuid.UUID | None
     promise: PromiseView
@@ -148,15 +160,18 @@ def case_view(desk: Desk, found: Opened, letters: Sequence[Record], *, staff: bo
         name=words(matter.name),
         agency=case.agency,
         state=case.state,
+        schema=matter.form,
         form=forms.masked(matter.form, held.form) if staff else held.form,
         provenance=_origins(matter, held),
+        asked={one.pointer: draft.agency_of(one.element) for one in matter.prefills},
         choices={} if staff else _choices(matter, held),
         pledged=draft.pledged(matter, held),
         checks=[CheckView(one.pointer, one.held, one.source, time_of(one.as_of)) for one in held.checks],
         missing=draft.missing(matter, held),
         hidden=sorted(forms.hidden(matter.form, held.form)),
         steps=step_views(found),
-        letters=[_letter(found.key, row) for row in letters],
+        letters=[_letter(found, row, staff=staff) for row in letters],
+        previews=previews_of(found, staff=staff),
         reasons=reason_views(matter, held, staff=staff),
         licence=licence_of_case(case.id) if case.state == "approved" and matter.certificate else None,
         promise=promise_view(desk, case),
@@ -174,7 +189,7 @@ def _origins(matter: Matter, held: draft.Draft) -> dict[str, OriginView]:
 
 def _choices(matter: Matter, held: draft.Draft) -> dict[str, list[ChoiceView]]:
     found = draft.choices(matter, held)
-    return {pointer: [ChoiceView(one.value, one.label) for one in offered] for pointer, offered in found.items()}
+    return {pointer: [ChoiceView(one.value, one.label, one.colour) for one in offered] for pointer, offered in found.items()}
 
 
 def case_row(desk: Desk, found: Opened) -> CaseRow:
@@ -237,9 +252,23 @@ def reason_views(matter: Matter, held: draft.Draft, *, staff: bool) -> list[Reas
     ]  # fmt: skip
 
 
-def _letter(key: Personal, row: Record) -> LetterView:
-    said = msgspec.json.decode(key.unseal(row["sealed"], store.LETTER), type=dict[str, dict[str, str]])
-    return LetterView(row["id"], row["kind"], words(said["title"]), words(said["body"]), clock.rfc3339(row["at"]))
+def _letter(found: Opened, row: Record, *, staff: bool) -> LetterView:
+    said = msgspec.json.decode(found.key.unseal(row["sealed"], store.LETTER), type=dict[str, dict[str, str]])
+    return LetterView(row["id"], row["kind"], words(said["title"]), _addressed(found, said["body"], staff), clock.rfc3339(row["at"]))
+
+
+def _addressed(found: Opened, body: Mapping[str, str], staff: bool) -> Words:
+    """Staff read to whom a letter goes as they read the name in the form: masked."""
+    name = str(forms.value_at(found.draft.form, "/applicant/name") or "")
+    shown = {language: text.replace(name, forms.mask("name", name)) if staff and name else text for language, text in body.items()}
+    return words(shown)
+
+
+def previews_of(found: Opened, *, staff: bool) -> list[PreviewView]:
+    """Whoever decides sees what the applicant will read, before the click."""
+    kinds = {word: model.WORDS[word] for word in acts_of(found, staff=staff) if word in model.WORDS} if staff else {}
+    letters = {word: letter_ahead(found, kind) for word, kind in kinds.items()}
+    return [PreviewView(word, words(said["title"]), _addressed(found, said["body"], staff)) for word, said in letters.items()]
 
 
 def acts_of(found: Opened, *, staff: bool) -> list[str]:

@@ -48,6 +48,7 @@ class Choice(msgspec.Struct, frozen=True):
 
     value: str
     label: str
+    colour: str  # A plate's.
 
 
 def agency_of(element: str) -> str:
@@ -81,7 +82,7 @@ def filled(matter: Matter, draft: Draft, memory: Mapping[str, Known] | None = No
 def choices_in(known: Known) -> list[Choice]:
     """The cars that a department names, by their plates."""
     cars = known.value if known.state == "value" and isinstance(known.value, list | tuple) else ()
-    return [Choice(car["plate"], f"{car['plate']} ({car['colour']})") for car in cars]
+    return [Choice(car["plate"], f"{car['plate']} ({car['colour']})", car["colour"]) for car in cars]
 
 
 def choices(matter: Matter, draft: Draft) -> dict[str, list[Choice]]:

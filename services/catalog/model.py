@@ -95,7 +95,7 @@ class Matter(msgspec.Struct, frozen=True, kw_only=True):
         return {one.element: one.source for one in self.prefills} | {one.element: one.source for one in self.reads}
 
 
-_encode = msgspec.json.Encoder(order="deterministic").encode
+_encode = msgspec.json.Encoder().encode  # In the order of the files: the questions of a form are asked in it.
 _decode = msgspec.json.Decoder(Matter).decode
 
 

@@ -15,7 +15,7 @@ FORMATS = ("date", "email", "uri")
 PII = ("name", "id_no", "phone", "address", "plate")
 COMMON = ("type", "x-label", "x-hint", "x-basis", "x-pii", "x-group", "title", "description")
 KEYS = {
-    "string": ("enum", "oneOf", "format", "minLength", "maxLength", "pattern", "x-plate"),
+    "string": ("enum", "x-choices", "oneOf", "format", "minLength", "maxLength", "pattern", "x-plate"),
     "integer": ("minimum", "maximum", "enum"),
     "number": ("minimum", "maximum"),
     "boolean": ("const",),
@@ -99,9 +99,23 @@ def _string(schema: Schema, at: str) -> Iterator[Fault]:
             yield f"{at}/oneOf/{place}", 'a choice is {"const": …, "x-label": {"zh": …, "en": …}}'
         else:
             yield from _words(choice, f"{at}/oneOf/{place}", needed=True)
+    yield from _choices(schema, at)
     bounded = {"enum", "oneOf", "format", "x-plate"} & schema.keys() or isinstance(schema.get("maxLength"), int)
     if not bounded or schema.get("maxLength", 0) > LENGTH_MAX:
         yield at, f"a text needs a bound: maxLength, at most {LENGTH_MAX}"
+
+
+def _choices(schema: Schema, at: str) -> Iterator[Fault]:
+    """`x-choices` names every answer of an `enum`, or people would read its code."""
+    names = schema.get("x-choices")
+    if names is None:
+        return
+    offered = schema.get("enum", ())
+    if not isinstance(names, dict) or set(names) != set(offered):
+        yield f"{at}/x-choices", f"name each answer offered, and no other: {', '.join(map(str, offered)) or 'there is no enum'}"
+        return
+    for value, words in names.items():
+        yield from _words({"x-label": words}, f"{at}/x-choices/{value}", needed=True)
 
 
 def _words(schema: Schema, at: str, *, needed: bool) -> Iterator[Fault]:

@@ -71,8 +71,10 @@ export interface CaseView {
   name: ServicesCasesViewsWords;
   agency: string;
   state: string;
+  schema: Record<string, unknown>;
   form: Record<string, unknown>;
   provenance: Record<string, OriginView>;
+  asked: Record<string, string>;
   choices: Record<string, ChoiceView[]>;
   pledged: string[];
   checks: CheckView[];
@@ -80,6 +82,7 @@ export interface CaseView {
   hidden: string[];
   steps: ServicesCasesViewsStepView[];
   letters: LetterView[];
+  previews: PreviewView[];
   reasons: ReasonView[];
   licence: string | null;
   promise: PromiseView;
@@ -99,6 +102,7 @@ export interface CheckView {
 export interface ChoiceView {
   value: string;
   label: string;
+  colour: string;
 }
 
 export interface CityView {
@@ -558,6 +562,12 @@ export interface PresentationView {
   token: string;
   qr: string;
   expires_at: string;
+}
+
+export interface PreviewView {
+  decision: string;
+  title: ServicesCasesViewsWords;
+  body: ServicesCasesViewsWords;
 }
 
 export interface PriceStep {

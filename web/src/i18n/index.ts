@@ -20,8 +20,13 @@ export function words<Key extends string>(zh: Record<Key, string>, en: Record<Ke
 
 export const lang = (): Lang => choice.value.lang;
 
+export interface Words {
+  zh: string;
+  en: string;
+}
+
 /** A name as the server tells it. */
-export const named = (name: { zh: string; en: string }): string => (lang() === 'zh' ? name.zh || name.en : name.en || name.zh);
+export const named = (name: Words): string => (lang() === 'zh' ? name.zh || name.en : name.en || name.zh);
 
 const locale = () => (lang() === 'zh' ? 'zh-CN' : 'en-GB');
 const cached = new Map<string, Intl.DateTimeFormat>();
