@@ -147,13 +147,14 @@ def _occupied_again(current: Stay, one: Seen, near: NearPlates) -> list[Stay]:
         if one.at - current.left_at > CLEAR or same is False:
             return [replace(current, over=True), _begun(one)]
         gaps = (*current.gaps, (current.left_at, one.at))
-        why = current.why - {"closed_by_operator"}
+        unread = {"unread_return"} if current.plate is not None and one.plate is None else set()
+        why = (current.why - {"closed_by_operator"}) | unread
         return [_with_proof(replace(current, left_at=None, closed_by=None, why=why, gaps=gaps, returned=one), one)]
     if same is not False:
         return [_with_proof(current, one)]
     if current.returned is not None and current.proven_at <= current.gaps[-1][0]:  # The other car came in the gap that looked like a blink.
         ended = replace(current, left_at=current.gaps[-1][0], gaps=current.gaps[:-1], returned=None, over=True)
-        return [ended, _with_proof(_begun(current.returned), one)]
+        return [replace(ended, why=ended.why - {"unread_return"}), _with_proof(_begun(current.returned), one)]
     ended = replace(current, left_at=current.proven_at, closed_by=None, why=current.why | {"exit_missing"}, over=True)
     return [ended, _begun(one)]
 
@@ -175,7 +176,9 @@ def _with_proof(stay: Stay, one: Seen) -> Stay:
             seen, plate=one.plate, confidence=one.confidence, vehicle_type=one.vehicle_type, proven_at=one.at, why=stay.why - {"no_plate"}
         )
     if stay.plate.token == one.plate.token:
-        return replace(seen, proven_at=one.at, confidence=max(stay.confidence or 0.0, one.confidence or 0.0) or None)
+        return replace(
+            seen, proven_at=one.at, confidence=max(stay.confidence or 0.0, one.confidence or 0.0) or None, why=stay.why - {"unread_return"}
+        )
     seen = replace(seen, proven_at=one.at, why=stay.why | {"plate_corrected"})
     if (one.confidence or 0.0) >= (stay.confidence or 0.0):  # Two readings of one car, one glyph apart: the surer one names it.
         return replace(seen, plate=one.plate, confidence=one.confidence)
@@ -297,7 +300,10 @@ def _apart(earlier: Presence, later: Presence) -> bool:
     return later.entered_at - earlier.proven_at >= (timedelta(0) if earlier.site == later.site else TRAVEL)
 
 
-DOUBTS = frozenset({"exit_missing", "entry_missing", "exit_missing_elsewhere", "two_places", "no_plate", "closed_by_operator"})
+# `unread_return`: a car whose plate was not read stood there moments after this one had left. It may be the same, or the next.
+DOUBTS = frozenset(
+    {"exit_missing", "entry_missing", "exit_missing_elsewhere", "two_places", "no_plate", "closed_by_operator", "unread_return"}
+)
 UNDEBITED = frozenset({"earlier_exit_unseen"})  # Sure in itself, but whose car it was is not: it is billed, and paid by hand.
 
 

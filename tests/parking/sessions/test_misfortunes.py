@@ -220,6 +220,19 @@ async def test_a_stay_after_an_exit_that_nobody_saw_is_billed_and_not_debited(ci
     assert await city.wallet(owner) == 4500  # The next one has nothing to do with it.
 
 
+async def test_a_car_whose_plate_is_not_read_may_be_the_next_one_so_nothing_is_taken(city: City) -> None:
+    street, owner = await city.site("s"), ids.new_id()
+    await city.prove(A, owner, minute(-100))
+    await city.top_up(owner, 5000)
+
+    came, left = city.seen(street, "1", minute(0), "occupied", A), city.seen(street, "1", minute(30), "free")
+    await city.hear(came, left, city.seen(street, "1", minute(30.5), "occupied"), city.seen(street, "1", minute(90), "free"))
+    await city.conclude()
+
+    assert [told.endswith("unread_return") for told in await city.told()] == [True]
+    assert await city.wallet(owner) == 5000
+
+
 async def test_a_doubt_that_ends_lets_the_wallet_pay(city: City) -> None:
     """Row 4: two places at once go on, and nobody is debited until it is decided."""
     one, other, owner = await city.site("s"), await city.site("t"), ids.new_id()
