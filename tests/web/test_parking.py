@@ -5,7 +5,6 @@ import base64
 from datetime import UTC, datetime
 
 import pytest
-from playwright.async_api import WebSocketRoute
 
 from simulators.one_car import Camera
 from tests.onelot.town import Town
@@ -68,28 +67,17 @@ async def test_the_list_counts_along_without_being_loaded_again(visitor: Visitor
     await row.locator(".count", has_text="7").wait_for(timeout=3000)
 
 
-async def test_a_lost_socket_is_said_and_mends(visitor: Visitor) -> None:
-    held: list[WebSocketRoute] = []
-    down: list[bool] = []
-
-    async def routed(socket: WebSocketRoute) -> None:
-        if down:
-            await socket.close()
-        else:
-            socket.connect_to_server()
-            held.append(socket)
-
-    await visitor.page.route_web_socket("**/api/v1/live", routed)
+async def test_a_lost_socket_is_said_and_mends(visitor: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    fanout = visitor.city.run.city.fanout
     await visitor.open("/")
     await visitor.wait_for(FIRST)
-    while len(held) < 2:  # Counts of sites, and bays.
+    while not fanout.watchers:
         await asyncio.sleep(0.05)
-    down.append(True)
-    for socket in held:
-        await socket.close()
-    await visitor.wait_for("实时连接断开")
+    with monkeypatch.context() as patch:
+        patch.setattr(fanout, "join", lambda _: None)  # As when there are too many.
+        fanout.end()
+        await visitor.wait_for("实时连接断开")
 
-    down.clear()
     await visitor.see("实时连接断开").wait_for(state="detached")
 
 
