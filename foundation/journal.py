@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal, Protocol
@@ -67,6 +67,20 @@ async def follow(database: Database, follower: Follower, done: Callable[[], None
                 continue
             done()
             await ring_heard(rung)
+
+
+async def hear_facts(
+    database: Database, who: str, catch_up: Callable[[], Awaitable[object]], done: Callable[[], None], look_seconds: float | None = None
+) -> None:
+    """Let somebody who holds in memory what the facts say take in the newest, for ever; PostgreSQL away is waited for, never given up."""
+    with database.bell.listen("fact") as rung:
+        while True:
+            try:
+                await catch_up()
+            except (postgres.Refused, *postgres.AWAY) as error:
+                log.warning("facts_wait", who=who, error=type(error).__name__)
+            done()
+            await ring_heard(rung, look_seconds)
 
 
 async def catch_up(database: Database, follower: Follower, *, batch: int = BATCH_MAX) -> int:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from foundation import journal, postgres
-from foundation.bell import ring_heard
 from foundation.events import DeviceAdded, SiteChanged
 from foundation.journal import Entry, Journal
 from foundation.postgres import Database, Transaction
@@ -67,14 +66,7 @@ class Registry:
         self._owners |= dict.fromkeys(device.spots or (), device.id)
 
     async def follow(self, done: Callable[[], None]) -> None:
-        with self._database.bell.listen("fact") as rung:
-            while True:
-                try:
-                    await self.catch_up()
-                except (postgres.Refused, *postgres.AWAY) as error:
-                    log.warning("registry_waits", error=type(error).__name__)
-                done()
-                await ring_heard(rung)
+        await journal.hear_facts(self._database, "registry", self.catch_up, done)
 
     async def catch_up(self) -> bool:
         """Take in the facts up to now, and whether there were any; also called before a spot is refused, since the bell may be late."""

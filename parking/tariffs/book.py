@@ -9,7 +9,6 @@ import msgspec
 import structlog
 
 from foundation import journal, postgres
-from foundation.bell import ring_heard
 from foundation.clock import Clock, whole_seconds
 from foundation.events import SiteChanged, TariffPublished
 from foundation.postgres import Database, Record
@@ -73,14 +72,7 @@ class Book:
         self._memo.cache_clear()
 
     async def follow(self, done: Callable[[], None]) -> None:
-        with self._database.bell.listen("fact") as rung:
-            while True:
-                try:
-                    await self.catch_up()
-                except postgres.AWAY as error:
-                    log.warning("price_list_waits", error=type(error).__name__)
-                done()
-                await ring_heard(rung)
+        await journal.hear_facts(self._database, "prices", self.catch_up, done)
 
     async def catch_up(self) -> None:
         while True:

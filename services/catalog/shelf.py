@@ -7,7 +7,6 @@ import structlog
 from pypinyin import Style, lazy_pinyin
 
 from foundation import journal, postgres
-from foundation.bell import ring_heard
 from foundation.events import MatterPublished
 from foundation.postgres import Database
 from services.catalog import store
@@ -55,14 +54,7 @@ class Shelf:
             self._take(await store.live_matters(tx))
 
     async def follow(self, done: Callable[[], None]) -> None:
-        with self._database.bell.listen("fact") as rung:
-            while True:
-                try:
-                    await self.catch_up()
-                except postgres.AWAY as error:
-                    log.warning("shelf_waits", error=type(error).__name__)
-                done()
-                await ring_heard(rung)
+        await journal.hear_facts(self._database, "shelf", self.catch_up, done)
 
     async def catch_up(self) -> None:
         while True:

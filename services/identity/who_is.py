@@ -9,7 +9,6 @@ from datetime import datetime
 import structlog
 
 from foundation import journal, postgres
-from foundation.bell import ring_heard
 from foundation.caller import Caller
 from foundation.clock import Clock
 from foundation.events import LevelChanged, LogInEnded, PersonErased, RoleGranted, RoleRevoked
@@ -66,14 +65,7 @@ class Known:
             self.position, self._recorded_at = await journal.newest(tx, "fact")
 
     async def follow(self, done: Callable[[], None]) -> None:
-        with self._database.bell.listen("fact") as rung:
-            while True:
-                try:
-                    await self.catch_up()
-                except postgres.AWAY as error:
-                    log.warning("revocations_wait", error=type(error).__name__)
-                done()
-                await ring_heard(rung, LOOK_SECONDS)
+        await journal.hear_facts(self._database, "log_ins", self.catch_up, done, LOOK_SECONDS)
 
     async def catch_up(self) -> None:
         """Forget whom the newest facts are about."""
