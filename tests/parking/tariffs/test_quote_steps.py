@@ -30,8 +30,8 @@ class StairBook:
 
     def quote(self, site: str, stay: Stay) -> Any:
         total = self.total(int((stay.exit - stay.entry).total_seconds()))
-        rule = SimpleNamespace(tariff=SimpleNamespace(code="c", version=1), sha256="")
-        return SimpleNamespace(price=SimpleNamespace(total=total, lines=(), provisional=False), rule=rule)
+        rule = SimpleNamespace(tariff=SimpleNamespace(code="c", version=1))
+        return SimpleNamespace(price=SimpleNamespace(total=total, lines=(), provisional=False), rule=rule, sha256="")
 
 
 @given(st.dictionaries(st.integers(0, 12 * 3600 - 1), st.integers(1, 3000), max_size=20))
