@@ -73,7 +73,6 @@ class Stay(msgspec.Struct, frozen=True):
     gaps: tuple[tuple[datetime, datetime], ...] = ()
     evidence: frozenset[bytes] = frozenset()
     over: bool = False  # A later stay has begun: its end needs no waiting for.
-    returned: Seen | None = None  # What ended the last gap: if that was another car, its stay began here.
 
     def settles_at(self, gated: bool) -> datetime | None:
         """From when on its end is believed; None while it has none."""
@@ -115,20 +114,26 @@ def _without_refuted(ordered: Sequence[Seen]) -> list[Seen]:
 
 
 def _spot_stays(ordered: Sequence[Seen], near: NearPlates) -> list[Stay]:
+    """Each time that a car was seen to stand there, and those of one car with moments between them as one stay."""
     stays: list[Stay] = []
-    for one in ordered:
-        current = stays[-1] if stays else None
-        if one.what == "free":
-            if current is not None and current.left_at is None:
-                left_at = max(one.at, current.proven_at)
-                stays[-1] = replace(
-                    current, left_at=left_at, closed_by=one.id, why=current.why | _doubt(one), evidence=current.evidence | {one.id}
-                )
-        elif current is None or current.over:
-            stays.append(_begun(one))
-        else:
-            stays[-1:] = _occupied_again(current, one, near)
+    for standing in _standings(ordered, near):
+        stays[-2:] = _after(stays[-2:], standing, near)
     return stays
+
+
+def _standings(ordered: Sequence[Seen], near: NearPlates) -> list[Stay]:
+    """From an occupied reading to the free one that ends it. Another plate in between tells of an exit that was missed."""
+    found: list[Stay] = []
+    for one in ordered:
+        current = found[-1] if found and found[-1].left_at is None else None
+        if one.what != "free" and current is None:
+            found.append(_begun(one))
+        elif one.what != "free" and current is not None:
+            found[-1:] = _occupied(current, one, near)
+        elif current is not None:
+            left_at, why = max(one.at, current.proven_at), current.why | _doubt(one)
+            found[-1] = replace(current, left_at=left_at, closed_by=one.id, why=why, evidence=current.evidence | {one.id})
+    return found
 
 
 def _doubt(end: Seen) -> frozenset[str]:
@@ -140,23 +145,44 @@ def _begun(one: Seen) -> Stay:
     return Stay(one.id, one.at, one.at, one.plate, one.confidence, one.vehicle_type, why=why, evidence=frozenset({one.id}))
 
 
-def _occupied_again(current: Stay, one: Seen, near: NearPlates) -> list[Stay]:
-    """An occupied reading while a stay runs or has just seemed to end: the same car, or the next one."""
-    same = _same_car(current.plate, one.plate, near)
-    if current.left_at is not None:
-        if one.at - current.left_at > CLEAR or same is False:
-            return [replace(current, over=True), _begun(one)]
-        gaps = (*current.gaps, (current.left_at, one.at))
-        unread = {"unread_return"} if current.plate is not None and one.plate is None else set()
-        why = (current.why - {"closed_by_operator"}) | unread
-        return [_with_proof(replace(current, left_at=None, closed_by=None, why=why, gaps=gaps, returned=one), one)]
-    if same is not False:
-        return [_with_proof(current, one)]
-    if current.returned is not None and current.proven_at <= current.gaps[-1][0]:  # The other car came in the gap that looked like a blink.
-        ended = replace(current, left_at=current.gaps[-1][0], gaps=current.gaps[:-1], returned=None, over=True)
-        return [replace(ended, why=ended.why - {"unread_return"}), _with_proof(_begun(current.returned), one)]
-    ended = replace(current, left_at=current.proven_at, closed_by=None, why=current.why | {"exit_missing"}, over=True)
-    return [ended, _begun(one)]
+def _occupied(current: Stay, one: Seen, near: NearPlates) -> list[Stay]:
+    """An occupied reading while a car stands there: the same, or the next one."""
+    if _same_car(current.plate, one.plate, near) is not False:
+        return [_with_proof(current, _begun(one))]
+    return [replace(current, left_at=current.proven_at, why=current.why | {"exit_missing"}, over=True), _begun(one)]
+
+
+def _after(stays: Sequence[Stay], standing: Stay, near: NearPlates) -> list[Stay]:
+    """The last two stays with what was seen next. A plate proves its car only where it was read: what stands there unread after a gap
+    may be the next car, and what stood there unread before it the one before. Nobody pays for it, unless one plate is read on both sides.
+    """
+    if not stays or not _blinked(stays[-1], standing):
+        return _next_car(stays, standing)
+    *before, last = stays
+    if (last.plate is None) == (standing.plate is None):
+        return _next_car(stays, standing) if _same_car(last.plate, standing.plate, near) is False else [*before, _joined(last, standing)]
+    if standing.plate is None:  # Its end waits: the camera may read the plate when it looks again.
+        return [*before, replace(last, why=last.why | {"unread_return"}), standing]
+    if before and "unread_return" in before[-1].why and _same_car(before[-1].plate, standing.plate, near):
+        return [*before[:-1], _joined(_joined(before[-1], last), standing)]
+    return _next_car(stays, standing)
+
+
+def _next_car(stays: Sequence[Stay], standing: Stay) -> list[Stay]:
+    return [*stays[:-1], *(replace(one, over=True) for one in stays[-1:]), standing]
+
+
+def _blinked(last: Stay, standing: Stay) -> bool:
+    """Whether the time between them is too short for a departure to be believed by itself."""
+    return not last.over and last.left_at is not None and standing.entered_at - last.left_at <= CLEAR
+
+
+def _joined(stay: Stay, standing: Stay) -> Stay:
+    """One stay, with the gap that looked like a departure in its evidence. Only its last end counts."""
+    assert stay.left_at is not None, "the gap begins where it seemed to end"
+    gaps = (*stay.gaps, (stay.left_at, standing.entered_at), *standing.gaps)
+    goes_on = replace(stay, gaps=gaps, why=stay.why - {"closed_by_operator", "unread_return"})
+    return _with_proof(replace(goes_on, left_at=standing.left_at, closed_by=standing.closed_by, over=standing.over), standing)
 
 
 def _same_car(held: Plate | None, read: Plate | None, near: NearPlates) -> bool | None:
@@ -166,22 +192,20 @@ def _same_car(held: Plate | None, read: Plate | None, near: NearPlates) -> bool 
     return held.token == read.token or near(held.text, read.text)
 
 
-def _with_proof(stay: Stay, one: Seen) -> Stay:
-    """The stay with one more sighting. One without a plate proves a car, and that it is this one only if nothing speaks against it."""
-    seen = replace(stay, evidence=stay.evidence | {one.id})
-    if one.plate is None:
+def _with_proof(stay: Stay, more: Stay) -> Stay:
+    """The stay with what more was seen of it. What has no plate proves a car, and that it is this one only if nothing speaks against it."""
+    why = stay.why | more.why - {"no_plate"}
+    seen = replace(stay, evidence=stay.evidence | more.evidence, why=why)
+    if more.plate is None:
         return seen
     if stay.plate is None:
-        return replace(
-            seen, plate=one.plate, confidence=one.confidence, vehicle_type=one.vehicle_type, proven_at=one.at, why=stay.why - {"no_plate"}
-        )
-    if stay.plate.token == one.plate.token:
-        return replace(
-            seen, proven_at=one.at, confidence=max(stay.confidence or 0.0, one.confidence or 0.0) or None, why=stay.why - {"unread_return"}
-        )
-    seen = replace(seen, proven_at=one.at, why=stay.why | {"plate_corrected"})
-    if (one.confidence or 0.0) >= (stay.confidence or 0.0):  # Two readings of one car, one glyph apart: the surer one names it.
-        return replace(seen, plate=one.plate, confidence=one.confidence)
+        named = replace(seen, plate=more.plate, confidence=more.confidence, vehicle_type=more.vehicle_type)
+        return replace(named, proven_at=more.proven_at, why=why - {"no_plate"})
+    if stay.plate.token == more.plate.token:
+        return replace(seen, proven_at=more.proven_at, confidence=max(stay.confidence or 0.0, more.confidence or 0.0) or None)
+    seen = replace(seen, proven_at=more.proven_at, why=why | {"plate_corrected"})
+    if (more.confidence or 0.0) >= (stay.confidence or 0.0):  # Two readings of one car, one glyph apart: the surer one names it.
+        return replace(seen, plate=more.plate, confidence=more.confidence)
     return seen
 
 
@@ -300,7 +324,7 @@ def _apart(earlier: Presence, later: Presence) -> bool:
     return later.entered_at - earlier.proven_at >= (timedelta(0) if earlier.site == later.site else TRAVEL)
 
 
-# `unread_return`: a car whose plate was not read stood there moments after this one had left. It may be the same, or the next.
+# `unread_return`: a car whose plate was not read stood there moments after this one had left. If it is the same, this stay was longer.
 DOUBTS = frozenset(
     {"exit_missing", "entry_missing", "exit_missing_elsewhere", "two_places", "no_plate", "closed_by_operator", "unread_return"}
 )

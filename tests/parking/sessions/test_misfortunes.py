@@ -220,7 +220,8 @@ async def test_a_stay_after_an_exit_that_nobody_saw_is_billed_and_not_debited(ci
     assert await city.wallet(owner) == 4500  # The next one has nothing to do with it.
 
 
-async def test_a_car_whose_plate_is_not_read_may_be_the_next_one_so_nothing_is_taken(city: City) -> None:
+async def test_an_unread_car_moments_after_another_prolongs_nobodys_stay(city: City) -> None:
+    """It may be the same car or the next one: the first is billed to its exit, says its doubt, and nothing is taken."""
     street, owner = await city.site("s"), ids.new_id()
     await city.prove(A, owner, minute(-100))
     await city.top_up(owner, 5000)
@@ -229,8 +230,39 @@ async def test_a_car_whose_plate_is_not_read_may_be_the_next_one_so_nothing_is_t
     await city.hear(came, left, city.seen(street, "1", minute(30.5), "occupied"), city.seen(street, "1", minute(90), "free"))
     await city.conclude()
 
-    assert [told.endswith("unread_return") for told in await city.told()] == [True]
+    assert await city.told() == ["0-30 closed 500=0+500 open unread_return", "30-90 closed no_plate"]
     assert await city.wallet(owner) == 5000
+
+
+@pytest.mark.parametrize("late", [False, True])
+async def test_an_unread_car_whose_plate_is_read_later_is_one_stay_again(city: City, late: bool) -> None:
+    """The camera looks again each minute: before the first stay was billed, or long after."""
+    street, owner = await city.site("s"), ids.new_id()
+    await city.prove(A, owner, minute(-100))
+    await city.top_up(owner, 5000)
+
+    came, left = city.seen(street, "1", minute(0), "occupied", A), city.seen(street, "1", minute(30), "free")
+    city.clock.put(minute(30.6))
+    await city.hear(came, left, city.seen(street, "1", minute(30.5), "occupied"))
+    await city.conclude(minute(80) if late else minute(30.9))
+    first = "0-30 closed 500=0+500 open unread_return" if late else "0-* open unread_return"
+    assert await city.told() == [first, "30-* open no_plate"]
+    await city.hear(city.seen(street, "1", minute(31.5), "occupied", A), city.seen(street, "1", minute(90), "free"))
+    await city.conclude(minute(92))
+
+    [stay] = [row for row in await city.stays() if row["state"] != "void"]
+    assert (stay["left_at"], stay["why"], stay["total"]) == (minute(90), [], 800)
+    assert await city.wallet(owner) == 5000 - 800
+
+
+async def test_a_car_read_moments_after_an_unread_one_pays_from_its_own_entry(city: City) -> None:
+    street = await city.site("s")
+
+    came, left = city.seen(street, "1", minute(0), "occupied"), city.seen(street, "1", minute(300), "free")
+    await city.hear(came, left, city.seen(street, "1", minute(300.5), "occupied", A), city.seen(street, "1", minute(330), "free"))
+    await city.conclude()
+
+    assert await city.told() == ["0-300 closed no_plate", "300-330 closed 500=0+500 open"]
 
 
 async def test_a_doubt_that_ends_lets_the_wallet_pay(city: City) -> None:

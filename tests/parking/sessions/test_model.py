@@ -27,6 +27,18 @@ SPOTS = [
     ("the next car at once, read", "0 occ X, 100 free, 110 occ Y, 300 free", "0-100 X; 110-300 Y"),
     ("the next car at once, read late", "0 occ X, 100 free, 110 occ -, 130 occ Y, 300 free", "0-100 X; 110-300 Y"),
     ("the same car back from a blink, read late", "0 occ X, 100 free, 110 occ -, 130 occ X, 300 free", "0-300 X"),
+    ("an unread car in a gap may be the next one", "0 occ X, 100 free, 110 occ -, 300 free", "0-100 X unread_return; 110-300 - no_plate"),
+    ("an unread car that is still here", "0 occ X, 100 free, 160 occ -", "0-100 X unread_return; 160-* - no_plate"),
+    ("an unread car that came later is the next one", "0 occ X, 100 free, 161 occ -, 300 free", "0-100 X; 161-300 - no_plate"),
+    ("unread blinks of one car", "0 occ X, 100 free, 110 occ -, 200 free, 205 occ -, 900 occ X, 950 free", "0-950 X"),
+    ("unread between two sightings is the same", "0 occ X, 100 free, 110 occ -, 200 free, 210 occ X, 300 free", "0-300 X"),
+    ("unread, then away for longer", "0 occ X, 50 free, 60 occ -, 70 free, 131 occ X", "0-50 X unread_return; 60-70 - no_plate; 131-* X"),
+    ("unread between two is a third", "0 occ X, 50 free, 60 occ -, 70 free, 80 occ Y", "0-50 X unread_return; 60-70 - no_plate; 80-* Y"),
+    ("a car after an unread one pays from its own entry", "0 occ -, 100 free, 110 occ X, 300 free", "0-100 - no_plate; 110-300 X"),
+    ("a blink of an unread car", "0 occ -, 100 free, 110 occ -, 300 free", "0-300 - no_plate"),
+    ("a car after an unread one that blinked", "0 occ -, 100 free, 110 occ -, 130 occ X, 300 free", "0-100 - no_plate; 110-300 X"),
+    ("another car after one that came back", "0 occ X, 10 free, 20 occ -, 30 occ X, 40 occ Y", "0-30 X exit_missing; 40-* Y"),
+    ("misread as it came back", "0 occ X .9, 100 free, 110 occ N .7, 300 free", "0-300 X plate_corrected"),
     ("a missed exit ends at the last proof", "0 occ X, 50 occ X, 100 occ -, 200 occ Y, 300 free", "0-50 X exit_missing; 200-300 Y"),
     ("never read", "0 occ -, 100 free", "0-100 - no_plate"),
     ("read in the end", "0 occ -, 50 occ X, 100 free", "0-100 X"),
@@ -118,6 +130,18 @@ def test_stays_are_never_negative_nor_two_at_once(case: tuple[bool, list[Seen]])
     assert all(one.left_at is not None and one.left_at <= other.entered_at for one, other in itertools.pairwise(stays))
     assert len({stay.opened_by for stay in stays}) == len(stays)
     assert {stay.entered_at for stay in stays} <= {one.at for one in seen}  # Never an invented entry.
+
+
+@given(evidence(gated=False))
+@settings(max_examples=300, deadline=None)
+def test_over_a_gap_nobody_stays_whose_plate_was_not_read_on_both_sides(seen: list[Seen]) -> None:
+    """A driver is charged for what is proven: what stands in the bay unread after a gap may be another car."""
+    said = {one.id: one for one in seen}
+
+    for stay in model.stays_of(seen, gated=False, near=near_plates):
+        read = [said[number].at for number in stay.evidence if said[number].plate is not None]
+        if stay.plate is not None and stay.gaps:
+            assert min(read) <= stay.gaps[0][0] and max(read) >= stay.gaps[-1][1]
 
 
 def presence(number: int, site: str, entered: int, proven: int, left: int | None) -> Presence:
