@@ -1,6 +1,6 @@
 // The frame around every page: who we are, where one can go by one's roles, the language, the theme and the size of type.
 import type { ComponentChildren, ComponentType } from 'preact';
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { isCity, isOperator, isStaff, me } from './api/session';
 import { choice, choose } from './choice';
 import { t } from './i18n/shell';
@@ -111,6 +111,8 @@ export function App() {
   const refused = !!found && known && !mayIn(found.route);
   const { shown, failed } = useShown(found && !refused ? found : null);
   const Page = shown?.Page;
+  const own = useRef(query); // A page that stays while the next is fetched keeps its own query: it would act on the other's.
+  if (found && shown?.route === found.route) own.current = query;
   useEffect(() => {
     if (refused && me.value === null) go(`/login?then=${encodeURIComponent(path + query)}`, { replace: true });
   }, [refused, path]);
@@ -122,7 +124,7 @@ export function App() {
   }, [failed, Page]);
   if (!found || refused) return <Framed><Missing /></Framed>;
   const waiting = !Page || !shown || (shown.route.who && !known);
-  const body = waiting ? <main id="main" class="page">{failed ? <p class="wrap">{t('error.chunk')}</p> : <Waiting />}</main> : <Page params={shown.params} query={new URLSearchParams(query)} />;
+  const body = waiting ? <main id="main" class="page">{failed ? <p class="wrap">{t('error.chunk')}</p> : <Waiting />}</main> : <Page params={shown.params} query={new URLSearchParams(own.current)} />;
   if ((shown ?? found).route.desk) return <div class="desk"><Skip /><Deskbar />{body}<Toasts /></div>;
   return <Framed>{body}</Framed>;
 }

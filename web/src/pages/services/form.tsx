@@ -133,7 +133,7 @@ function Check({ draft, view, groups, here }: { draft: DraftInHand; view: CaseVi
     setTrouble(null);
     if (pledged.length && !given) return setErrors({ pledge: t('pledge.missing') });
     setErrors({});
-    if (!(await draft.save())) return setErrors(pointed(draft.faults));
+    if (!(await draft.save())) return setErrors(Object.keys(draft.faults).length ? pointed(draft.faults) : { '': t('saved.apart') });
     try {
       const supplement = view.state === 'supplement', path = `/api/v1/services/cases/${view.id}/${supplement ? 'supplement' : 'submit'}`;
       await answer('POST', path, supplement ? { body: { form: draft.changes() } } : {});
@@ -162,7 +162,7 @@ function Check({ draft, view, groups, here }: { draft: DraftInHand; view: CaseVi
         <section class="card sec">
           <div class={`field ${errors.pledge ? 'err' : ''}`}>
             {errors.pledge && <p class="errtext" id="pledge-error">{errors.pledge}</p>}
-            <label class="tick" for="pledge"><input id="pledge" type="checkbox" checked={given} aria-describedby={errors.pledge ? 'pledge-error' : undefined} aria-invalid={errors.pledge ? 'true' : undefined} onChange={(event) => { setGiven(event.currentTarget.checked); setErrors({}); }} />
+            <label class="tick" for="pledge"><input id="pledge" type="checkbox" checked={given} aria-describedby={errors.pledge ? 'pledge-error' : undefined} aria-invalid={errors.pledge ? 'true' : undefined} onChange={(event) => setGiven(event.currentTarget.checked)} />
               <span>{t('pledge.text', { what: pledged.map((pointer) => labelOf(partAt(schema, pointer)!, pointer)).join(t('and')), agency: [...new Set(pledged.map((pointer) => agency(view.asked[pointer] ?? '')))].join(t('and')) })}</span></label>
           </div>
         </section>
