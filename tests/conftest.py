@@ -4,8 +4,12 @@ from collections.abc import AsyncIterator
 
 import pytest
 import redis.asyncio
+from hypothesis import settings
 
 from tests import bed
+
+settings.register_profile("untimed", deadline=None)  # Tests are not timed: a busy machine is no fault of what they test.
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")
