@@ -8,6 +8,7 @@ import asyncio
 import struct
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Final, Literal
 
 import msgspec
@@ -24,6 +25,7 @@ from foundation.clock import Clock, rfc3339
 from foundation.websocket import BINARY, Outgoing
 
 ROUND_SECONDS: Final = 0.1
+BEAT_ROUNDS: Final = 40  # A client that hears nothing for three beats may take its socket for dead: a browser does not show it our pings.
 WATCHERS_A_TURN: Final = 200
 AREAS_A_TURN: Final = 8
 WATCHERS_MAX: Final = 20_000
@@ -52,7 +54,7 @@ class Watcher:
     def __init__(self, outgoing: Outgoing) -> None:
         self.outgoing = outgoing
         self.area: Area | None = None
-        self.sequence = 0
+        self.sequence = self.at_beat = 0
 
     def say(self, kind: Literal["snapshot", "delta"], now: str, entries: bytes) -> None:
         assert self.area is not None
@@ -122,10 +124,21 @@ class Fanout:
 
     async def run(self, done: Callable[[], None]) -> None:
         """Tell what changed, ten times a second, for ever."""
-        while True:
+        for number in count():
             await self.publish()
+            if number % BEAT_ROUNDS == 0:
+                await self.beat()
             done()
             await asyncio.sleep(ROUND_SECONDS)
+
+    async def beat(self) -> None:
+        """An empty change to whoever heard nothing since the last beat, so that silence means a dead socket."""
+        for number, watcher in enumerate(list(self.watchers)):
+            if watcher.area is not None and watcher.sequence == watcher.at_beat and watcher not in self._slow and watcher.outgoing.clear():
+                watcher.say_bays("delta", b"") if watcher.area.level == "bays" else watcher.say("delta", rfc3339(self._clock.city()), b"")
+            watcher.at_beat = watcher.sequence
+            if number % WATCHERS_A_TURN == WATCHERS_A_TURN - 1:
+                await asyncio.sleep(0)
 
     async def publish(self) -> None:
         """One round: what changed to those who take it, and what waited to those who have caught up."""

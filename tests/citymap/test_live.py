@@ -2,7 +2,9 @@
 
 import contextlib
 import json
+import re
 from collections.abc import AsyncIterator, Coroutine
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -12,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from citymap.board import Board, Changed
-from citymap.fanout import Area, Fanout, Watcher
+from citymap.fanout import BEAT_ROUNDS, ROUND_SECONDS, Area, Fanout, Watcher
 from citymap.follow import BoardFollower
 from citymap.live import live
 from citymap.model import Bounds, micros
@@ -290,7 +292,7 @@ steps = st.one_of(
     st.builds(passed, st.sampled_from(("in", "out")), st.integers(0, 999).map(at), plate=st.sampled_from("ABC")),
     st.builds(counted, st.integers(0, 50), st.integers(0, 99).map(at)),
     st.builds(heard, st.integers(0, 999).map(at), connected=st.booleans(), name=st.sampled_from("AB")),
-    st.sampled_from(("round", "slow", "quick", "cut", "time")),
+    st.sampled_from(("round", "beat", "slow", "quick", "cut", "time")),
 )
 
 
@@ -303,8 +305,8 @@ def test_a_stale_picture_and_what_is_told_make_the_fresh_one(history: list[Any],
     watcher = watching(out, wire, level, waiting_max=2)
 
     for step in [*history, "quick", "round", "round"]:
-        if step == "round":
-            driven(out.publish())
+        if step in ("round", "beat"):
+            driven(out.publish() if step == "round" else out.beat())
         elif step in ("slow", "quick"):
             wire.held = 100_000 if step == "slow" else 0
         elif step == "time":
@@ -323,3 +325,54 @@ def test_a_stale_picture_and_what_is_told_make_the_fresh_one(history: list[Any],
     count = len(lots) if level == "sites" else len(follower.board.places.spot_ids)
     fresh = [say(follower.board, number) for number in range(count)]
     assert picture.things == {one.id: {name: getattr(one, name) for name in one.__struct_fields__} for one in fresh}
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.one_of(steps, st.tuples(st.sampled_from(("look", "slow", "quick")), st.integers(0, 1))), max_size=60))
+def test_change_before_the_picture(history: list[Any]) -> None:
+    """Wherever one looks next, on the same socket and however slow: first all of it, then what came after, each once."""
+    follower = StandingFollower(board(site(), site("lot-far", lon=113.705, lat=34.755)))
+    out, wires, pictures, due, looks = fanout(follower), [Wire(), Wire()], [Picture(), Picture()], [True, True], [0, 0]
+    watchers = [watching(out, wire, "spots", waiting_max=2) for wire in wires]
+
+    for step in [*history, ("quick", 0), ("quick", 1), "round", "round"]:
+        if isinstance(step, tuple):
+            what, who = step
+            wires[who].held = {"slow": 100_000, "quick": 0, "look": wires[who].held}[what]
+            if what == "look":
+                due[who], looks[who] = True, looks[who] + 1
+                out.look(watchers[who], Area("spots", Bounds(*(BOX, ELSEWHERE)[looks[who] % 2])))
+        elif step in ("round", "beat"):
+            driven(out.publish() if step == "round" else out.beat())
+        elif not isinstance(step, str):
+            follower.tell(step)
+        for who, wire in enumerate(wires):
+            for told in wire.take():
+                assert told["type"] == "snapshot" or not due[who]
+                due[who] = False
+                pictures[who].hear(told, "spots")
+
+    for picture, seen_last in zip(pictures, looks, strict=True):
+        inside = follower.board.places.spots_in(Bounds(*(BOX, ELSEWHERE)[seen_last % 2])).tolist()
+        fresh = [spot_state(follower.board, number) for number in inside]
+        assert picture.things == {one.id: {name: getattr(one, name) for name in one.__struct_fields__} for one in fresh}
+
+
+def test_silence_means_a_dead_socket_since_the_living_beats() -> None:
+    follower, quiet, busy = StandingFollower(board(site(), site("lot-far", lon=113.705, lat=34.755))), Wire(), Wire()
+    out = fanout(follower)
+    watching(out, quiet, box=ELSEWHERE), watching(out, busy)
+    driven(out.beat())
+    driven(out.publish())
+    quiet.take(), busy.take()
+    follower.tell(seen("free"))
+    driven(out.publish())
+    busy.take()
+
+    driven(out.beat())
+
+    (told,) = quiet.take()
+    assert (told["type"], told["sites"], busy.take()) == ("delta", [], [])
+    page = (Path(__file__).parents[2] / "web/src/api/live.ts").read_text()
+    patience = int(re.findall(r"SILENCE_MS = ([\d_]+)", page)[0]) / 1000
+    assert 2 * BEAT_ROUNDS * ROUND_SECONDS < patience < 15

@@ -20,9 +20,9 @@ async def parked(city: Town, cameras: dict[str, Camera]) -> AsyncIterator[Driver
     await driver.own(PLATE, "blue", population.vehicle_of(PLATE).vin_last6)
     await driver.top_up(20_000)
     car = {"plate": PLATE, "plate_colour": "blue", "plate_confidence": 0.99}
-    await cameras[SITE].saw(f"{SITE}-007", "occupied", now - timedelta(hours=9), **car)
-    await cameras[SITE].saw(f"{SITE}-007", "free", now - timedelta(hours=6))
-    await cameras[SITE].saw(f"{SITE}-008", "occupied", now - timedelta(hours=2), **car)
+    await cameras[SITE].saw(f"{SITE}-012", "occupied", now - timedelta(hours=9), **car)
+    await cameras[SITE].saw(f"{SITE}-012", "free", now - timedelta(hours=6))
+    await cameras[SITE].saw(f"{SITE}-013", "occupied", now - timedelta(hours=2), **car)
 
     async def told() -> bool | None:
         bills, stays = await driver.must("GET", "/api/v1/me/bills"), await driver.must("GET", "/api/v1/me/sessions", state="open")
@@ -30,7 +30,7 @@ async def parked(city: Town, cameras: dict[str, Camera]) -> AsyncIterator[Driver
 
     await eventually(told, "a bill and a stay")
     yield driver
-    await cameras[SITE].saw(f"{SITE}-008", "free", datetime.now(UTC))
+    await cameras[SITE].saw(f"{SITE}-013", "free", datetime.now(UTC))
 
 
 @pytest.mark.parametrize(

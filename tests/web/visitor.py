@@ -20,6 +20,7 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"
 PHONE, DESK, NARROW = {"width": 390, "height": 844}, {"width": 1440, "height": 900}, {"width": 320, "height": 640}
 WAIT_MS = 20_000
 CENTRE = (113.6654, 34.7534)
+BAYS = {"site-5": 14}  # Two more than `seen` speaks of: what a test tells of the past there, no word of the present undoes.
 MOTIONLESS = "*, *::before, *::after { transition: none !important; animation: none !important; caret-color: transparent !important; }"
 
 
@@ -133,11 +134,11 @@ def sites() -> bytes:
         lon, lat = CENTRE[0] + (number % 3 - 1) * 0.003, CENTRE[1] + (number // 3) * 0.003
         about = {
             "kind": "site", "name": {"zh": zh, "en": en}, "type": kind, "operator": "op-demo", "counted_by": "spots",
-            "tariff": "lot-day", "capacity": 12, "opening_hours": "24/7", "max_height_cm": 210,
+            "tariff": "lot-day", "capacity": BAYS.get(f"site-{number}", 12), "opening_hours": "24/7", "max_height_cm": 210,
         }  # fmt: skip
         site = f"site-{number}"
         features.append({"type": "Feature", "id": site, "geometry": {"type": "Point", "coordinates": [lon, lat]}, "properties": about})
-        for spot in range(12):
+        for spot in range(BAYS.get(site, 12)):
             place = {"type": "Point", "coordinates": [lon + spot * 0.00003, lat + 0.0001]}
             kinds = {"kind": "spot", "site": site, "class": "electric" if spot == 0 else "accessible" if spot == 1 else "standard"}
             features.append({"type": "Feature", "id": f"{site}-{spot:03d}", "geometry": place, "properties": kinds})
@@ -158,7 +159,7 @@ async def cameras_of(city: Town) -> dict[str, Camera]:
 
 
 async def seen(city: Town, camera: Camera, site: str, *, taken: int) -> None:
-    """All twelve bays, and the map has heard of it."""
+    """The first twelve bays, and the map has heard of it."""
     now = datetime.now(UTC)
     for spot in range(12):
         await camera.saw(f"{site}-{spot:03d}", "occupied" if spot < taken else "free", now)

@@ -40,7 +40,7 @@ export function Topbar({ children }: { children?: ComponentChildren }) {
   const path = here.value.path;
   return (
     <header class="topbar desk-only">
-      <a class="brand" href="/"><Mark /><span>{t('app.name')}</span> <small>{t('app.city')}</small></a>
+      <a class="brand" href="/"><Mark /><span>{t('app.name')}</span></a>
       <nav aria-label={t('nav.main')}>
         {TABS.filter((tab) => match(tab.path)).map((tab) => <a key={tab.path} href={tab.path} aria-current={current(isAt(tab, path))}>{t(tab.key)}</a>)}
         {work().filter((one) => match(one.path)).map((one) => <a key={one.path} href={one.path} aria-current={current(path.startsWith(one.path))}>{one.text}</a>)}

@@ -2,7 +2,6 @@ import type { shell as zh } from './shell.zh';
 
 export const shell = {
   'app.name': 'OneLot',
-  'app.city': 'Zhengzhou',
   'nav.main': 'Main',
   'nav.park': 'Park',
   'nav.car': 'My car',

@@ -1,6 +1,5 @@
 export const shell = {
   'app.name': '一城一场',
-  'app.city': '郑州',
   'nav.main': '主导航',
   'nav.park': '停车',
   'nav.car': '我的车',

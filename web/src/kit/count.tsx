@@ -6,11 +6,12 @@ import { t } from '../i18n/shell';
 
 export type Freshness = 'live' | 'late' | 'silent' | 'static';
 const CONTRACT_S = 60; // What a feed promises; past it a number is old.
+const UNHEARD_S = 15; // A page that nobody tells anything makes its numbers grey sooner: it cannot know what the feed said.
 
 /** Which way a number is shown: by its feed, and by how long the page itself has heard nothing. */
 export function certainty(freshness: Freshness, heard: Date | null = null): 'now' | 'old' | 'silent' {
   if (freshness === 'silent') return 'silent';
-  const gone = heard !== null && cityNow().getTime() - heard.getTime() > CONTRACT_S * 1000;
+  const gone = heard !== null && cityNow().getTime() - heard.getTime() > UNHEARD_S * 1000;
   return freshness === 'late' || gone ? 'old' : 'now';
 }
 
@@ -33,6 +34,7 @@ function Aged({ at, now }: { at: Date; now: Date }) {
 }
 
 export function Count({ free, freshness, heard = null, big }: { free: number; freshness: Freshness; heard?: Date | null; big?: boolean }) {
+  if (heard !== null) void tick.value; // Grey comes with time, when nothing else does.
   const how = certainty(freshness, heard);
   const size = big ? ' big' : '';
   if (how === 'silent') return <span class={`count silent${size}`}>—</span>;

@@ -106,6 +106,12 @@ export class BayStore {
     this.wire.close();
   }
 
+  /** The map is left: what is still being loaded is for nobody. */
+  end(): void {
+    this.away();
+    this.tiles.clear();
+  }
+
   /** Nobody tells us any more: what we know gets old, and is shown so. */
   private lost(): void {
     for (const tile of this.tiles.values()) {
@@ -159,6 +165,7 @@ export class BayStore {
       try {
         const response = await fetch(`/api/v1/bays/${tile.x}/${tile.y}?v=${tile.version}`);
         const { version, geometry } = decode(await response.arrayBuffer(), tile.metres);
+        if (this.tiles.get(tile.key) !== tile) return;
         if (version !== tile.version) return; // Built anew meanwhile: the socket will say so with a new picture.
         tile.geometry = geometry;
         this.settle(tile);

@@ -56,6 +56,7 @@ class CityMap {
   private readonly dot: HTMLElement;
   private readonly stop: (() => void)[] = [];
   private source: string | null = null;
+  private ended = false;
 
   constructor(container: HTMLElement, overlay: HTMLElement, public props: MapProps) {
     this.map = new MapLibreMap({
@@ -80,7 +81,7 @@ class CityMap {
       void dark.value, void choice.value.lang;
       if (first) return void (first = false);
       this.bays.recolour();
-      requestAnimationFrame(() => this.map.setStyle(styleOf(lang(), this.source), { diff: false }));
+      requestAnimationFrame(() => this.ended || this.map.setStyle(styleOf(lang(), this.source), { diff: false }));
     }));
     this.stop.push(effect(() => {
       void sitesTurn.value;
@@ -91,6 +92,7 @@ class CityMap {
 
   private async base(): Promise<void> {
     const found = await basemap();
+    if (this.ended) return;
     if (found) {
       this.source = found.url;
       const [w, s, e, n] = found.bounds;
@@ -157,8 +159,9 @@ class CityMap {
   }
 
   end(): void {
+    this.ended = true;
     for (const stop of this.stop) stop();
-    this.store.away();
+    this.store.end();
     live.close();
     this.map.remove();
   }

@@ -18,6 +18,7 @@ export interface MapSite {
 
 const REDRAW_MS = 1000;
 const RELOAD_MS = 60_000; // For what the socket does not tell: sites that came, and counts far from the view.
+const EMPTY_MS = 3000; // A city that is being brought in.
 
 /** Turns when a count that may be seen is another; at most once a second. */
 export const sitesTurn = signal(0);
@@ -33,9 +34,21 @@ const turn = () => {
   }, REDRAW_MS);
 };
 
+/** What the socket told while the whole was on its way: the whole may be older, and the socket told all that came after. */
+const told = new Map<string, SiteCounts>();
+
+function take(one: SiteCounts): void {
+  const site = sites.get(one.id);
+  if (!site) return;
+  site.free = one.free ?? -1;
+  site.unknown = one.unknown ?? 0;
+  site.freshness = one.freshness;
+}
+
 let round = 0;
 export async function loadSites(): Promise<void> {
   const mine = ++round;
+  told.clear();
   try {
     const found = await get<MapSites>('/api/v1/map/sites', { class: countedClass.value });
     if (mine !== round) return;
@@ -47,8 +60,9 @@ export async function loadSites(): Promise<void> {
         capacity: found.capacity[i]!, free: found.free[i]!, unknown: found.unknown[i]!, freshness: found.freshness[i] as MapSite['freshness'],
       });
     });
+    if (countedClass.value === null) for (const one of told.values()) take(one);
     sitesTurn.value++;
-    setTimeout(() => mine === round && loadSites(), countedClass.value ? RELOAD_MS / 6 : RELOAD_MS);
+    setTimeout(() => mine === round && loadSites(), !found.id.length ? EMPTY_MS : countedClass.value ? RELOAD_MS / 6 : RELOAD_MS);
   } catch {
     if (mine === round) setTimeout(() => mine === round && loadSites(), 3000);
   }
@@ -57,11 +71,8 @@ export async function loadSites(): Promise<void> {
 live.listen((changed) => {
   if (countedClass.value !== null) return; // The socket counts all classes together.
   for (const one of changed) {
-    const site = sites.get(one.id);
-    if (!site) continue;
-    site.free = one.free ?? -1;
-    site.unknown = one.unknown ?? 0;
-    site.freshness = one.freshness;
+    told.set(one.id, one);
+    take(one);
   }
   if (changed.length) turn();
 });

@@ -80,11 +80,11 @@ export default function Home({ params }: PageProps) {
   return (
     <div class={`parking at-${height} ${site ? 'one' : ''}`}>
       {!site && (
-        <div class="searchbar over">
+        <section class="searchbar over" aria-label={t('search.label')}>
           <Search><MyPlate /></Search>
           <Filters />
           <LiveBanner />
-        </div>
+        </section>
       )}
       <Sheet height={height} onHeight={setHeight} label={t('home.list')} class={site ? 'tall nobar' : 'under'}>
         {site ? <SiteSheet id={site} /> : <Board failed={failed} />}

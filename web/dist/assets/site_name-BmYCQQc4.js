@@ -1,1 +1,0 @@
-import{t as e}from"./use-BrRr6OSz.js";import{L as t,a as n,p as r}from"./live-b7Dy-J72.js";import{i}from"./sites-KTsdLMFP.js";function a({id:a}){let o=i.get(a),s=e(o?null:`/api/v1/sites/${encodeURIComponent(a)}`),c=o?.name??s.data?.name;return n(t,{children:c?r(c):a})}export{a as t};
