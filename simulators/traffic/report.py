@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import math
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -40,17 +41,22 @@ class Inquiry:
     _stays: dict[int, list[Stay]] = field(default_factory=lambda: defaultdict(list))
 
     async def verdict(self) -> Verdict:
-        """All sites; those with a difference that no fault explains are asked again for a while, since the platform may be on its way."""
+        """All sites; those with a difference that no fault explains are asked again as long as these become fewer, and a while beyond:
+        the platform may be on its way, and what it has not come to yet is not lost.
+        """
         self._stays.clear()
         for stay in self.life.stays.values():
             self._stays[stay.site].append(stay)
         found: dict[int, Verdict] = {}
         asked = list(range(len(self.life.places)))
-        end = time.monotonic() + PATIENCE_SECONDS
+        end, fewest = time.monotonic() + PATIENCE_SECONDS, math.inf
         while asked:
             sites = await self._sites()
             found |= dict(zip(asked, await self._ask_all(asked, sites), strict=True))
             asked = [site for site, one in found.items() if one.unexplained]
+            open_questions = sum(len(one.unexplained) for one in found.values())
+            if open_questions < fewest:
+                end, fewest = time.monotonic() + PATIENCE_SECONDS, open_questions
             if time.monotonic() > end:
                 break
             if asked:

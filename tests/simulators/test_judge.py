@@ -1,14 +1,16 @@
 """The judge itself: it sees what is lost, doubled, too high or taken from the wrong person, and blames only faults that touch it."""
 
+import itertools
 from datetime import UTC, datetime
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
-from simulators.traffic import judge
+from simulators.traffic import judge, report
 from simulators.traffic.cars import Car
 from simulators.traffic.faults import Ledger
-from simulators.traffic.judge import Told, Truth, Verdict, Witnesses
+from simulators.traffic.judge import Difference, Told, Truth, Verdict, Witnesses
 from simulators.traffic.life import Stay
 
 T0 = int(datetime(2026, 3, 2, 1, 0, tzinfo=UTC).timestamp())
@@ -110,3 +112,28 @@ def test_a_bay_is_blamed_on_its_camera_and_an_ending_is_the_worst_of_what_a_faul
         "duplicate": {"injected": 1, "ended": {"all_right": 1}},
         "missed_exit": {"injected": 1, "ended": {"unbilled": 1}},
     }
+
+
+@pytest.mark.parametrize(("answers", "asked"), [([3, 2, 1, 0], 4), ([3, 3, 3], 2)], ids=["catching-up", "standing-still"])
+async def test_the_report_waits_as_long_as_the_platform_is_catching_up(
+    monkeypatch: pytest.MonkeyPatch, answers: list[int], asked: int
+) -> None:
+    """A busy platform that has not come to a reading yet has not lost it."""
+    clock, heard, none = itertools.count(0, 60), list[int](), cast(Any, None)
+
+    async def sites(self: report.Inquiry) -> dict[str, Any]:
+        return {}
+
+    async def ask(self: report.Inquiry, sites: list[int], known: dict[str, Any]) -> list[Verdict]:
+        heard.append(answers[len(heard)])
+        return [Verdict(differences=[Difference("lot", "not_seen", [0], "", "", [])] * heard[-1])]
+
+    monkeypatch.setattr(report, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+    monkeypatch.setattr(report, "AGAIN_SECONDS", 0.0)
+    monkeypatch.setattr(report.Inquiry, "_sites", sites)
+    monkeypatch.setattr(report.Inquiry, "_ask_all", ask)
+    life = cast(Any, SimpleNamespace(stays={}, places=[None]))
+
+    verdict = await report.Inquiry(none, life, none, none, none, {}, lambda said: None).verdict()
+
+    assert (len(heard), len(verdict.unexplained)) == (asked, answers[asked - 1])
