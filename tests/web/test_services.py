@@ -9,6 +9,7 @@ from playwright.async_api import StorageState
 
 from simulators import population
 from simulators.one_car import eventually
+from tests.onelot.town import Town
 from tests.web.departments import counter_code
 from tests.web.visitor import Visitor, Visitors
 
@@ -223,11 +224,19 @@ async def test_code_is_fetched_anew_before_it_ends(visitors: Visitors) -> None:
     await eventually(drawn, "another code")
 
 
-async def test_log_ins_are_listed_with_this_one_named(visitors: Visitors) -> None:
+async def test_log_in_that_one_does_not_know_is_ended(visitors: Visitors, city: Town) -> None:
     here = await known(visitors)
-    lost = (await api(here, "GET", "/api/v1/auth/sessions"))["items"]
+    person = uuid.UUID((await api(here, "GET", "/api/v1/me"))["id"])
+    other = await city.owner(
+        "INSERT INTO services.session (id, person, token_hash, created_at, seen_at, expires_at, what)"
+        " SELECT $1, $2, sha256('lost'), created_at, seen_at, expires_at, 'Lost phone' FROM services.session"
+        " WHERE person = $2 LIMIT 1 RETURNING id",
+        uuid.uuid4(), person,
+    )  # fmt: skip
     await here.open("/me/sessions")
     await here.page.get_by_text("这台", exact=True).wait_for()
+    await here.page.get_by_role("listitem").filter(has_text="Lost phone").get_by_role("button").click()
 
-    assert await here.page.get_by_role("listitem").count() == len(lost)
-    assert await here.page.get_by_role("button", name="退出这台").is_visible()
+    await here.page.get_by_text("Lost phone", exact=True).first.wait_for(state="detached")
+    assert await city.owner("SELECT ended_at IS NOT NULL FROM services.session WHERE id = $1", other)
+    assert await here.page.get_by_text("这台", exact=True).is_visible()

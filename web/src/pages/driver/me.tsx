@@ -5,6 +5,8 @@ import { t } from '../../i18n/driver';
 import { t as shell } from '../../i18n/shell';
 import { ActButton, Segmented } from '../../kit/controls';
 import { PageHead } from '../../shell';
+import { t as services } from '../../i18n/services';
+import { LinkRow } from '../services/parts';
 import { More } from './car';
 
 export default function Me() {
@@ -24,6 +26,12 @@ export default function Me() {
           <section class="card sec stack"><p class="meta">{t('login.why')}</p><a class="btn go block" href="/login?then=/me">{shell('login')}</a></section>
         )}
         {person && <More />}
+        {person && (
+          <section class="card rows">
+            <LinkRow href="/me/accesses" icon="eye" title={services('looks.title')}>{services('looks.line')}</LinkRow>
+            <LinkRow href="/me/sessions" icon="lock" title={services('sessions.title')}>{services('sessions.line')}</LinkRow>
+          </section>
+        )}
         <section class="card sec stack">
           <h2>{t('me.language')}</h2>
           <Segmented label={t('me.language')} value={lang} options={[{ value: 'zh', text: '中文' }, { value: 'en', text: 'English' }]} onChange={(value) => choose({ lang: value })} />

@@ -111,11 +111,11 @@ function GroupPage({ draft, view, group, next }: { draft: DraftInHand; view: Cas
     if (!missing.length && saved) next();
     else setSummary(true);
   };
-  const said = Object.entries(errors);
+  const said = Object.entries(errors), alone = group.pointers.length === 1 && group.pointers[0] !== undefined && partAt(schema, group.pointers[0])?.type !== 'object';
   return (
     <form class="stack wide" noValidate onSubmit={(event) => { event.preventDefault(); void go_on(); }}>
       {summary && <ErrorSummary title={t('form.fix.title', { n: said.length })} errors={Object.fromEntries(said.map(([pointer, text]) => [idOf(pointer), text]))} />}
-      <section class="card sec stack group">
+      <section class={`card sec stack group ${alone ? 'alone' : ''}`}>
         <h2 id="group" tabIndex={-1}>{groupName(group)}</h2>
         {group.pointers.map((pointer) => <Part key={pointer} pointer={pointer} schema={partAt(schema, pointer)!} drawn={drawnOf(draft, view, errors)} top />)}
       </section>
