@@ -76,6 +76,7 @@ def test_version_is_said() -> None:
 
 
 WRONG = [
+    "demo --city no-such-file.geojson",
     "nonsense",
     "up --nonsense",
     "up --http-port many",

@@ -11,6 +11,7 @@ from foundation import logs
 from onelot.cli import demo, living_city, parts, up
 from onelot.cli.options import settings_of, with_flags
 from onelot.cli.simulate import BAYS
+from onelot.config import Misused
 
 
 @click.command("up")
@@ -37,6 +38,8 @@ def demo_command(one_car: bool, **flags: Any) -> None:
     more = {name: flags.pop(name) for name in ("bays", "tariffs", "seed", "faults", "accounts", "minutes", "report")}
     if flags["city"] and Path(flags["city"]).is_file():
         more["city_file"], flags["city"] = Path(flags["city"]).resolve(), None
+    elif flags["city"] and {"/", "."} & set(flags["city"]):
+        raise Misused(f"there is no file {flags['city']}; `--city` takes a file that `onelot import` takes, or the name of a city")
     settings = settings_of(**flags)
     logs.set_up(debug=settings.debug, quiet=not settings.debug)
     words = [word for name, value in more.items() if value is not None for word in (f"--{name.replace('_', '-')}", str(value))]
