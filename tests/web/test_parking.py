@@ -184,3 +184,15 @@ async def test_a_city_that_still_loads_says_so_and_goes_on_by_itself(visitor: Vi
     await visitor.page.unroute("**/api/v1/near?*")
 
     await visitor.wait_for(FIRST)
+
+
+async def test_enter_after_composition_in_safari(visitor: Visitor) -> None:
+    """It comes as an ordinary key press of the number 229, after the composition has ended: nothing is sent, in no form."""
+    await visitor.open("/")
+    await visitor.page.locator("#q").fill("zheng")
+    press = (
+        "(input, code) => input.dispatchEvent(new KeyboardEvent('keydown', {key: 'Enter', keyCode: code, bubbles: true, cancelable: true}))"
+    )
+
+    assert await visitor.page.locator("#q").evaluate(press, 229) is False, "what the key would have done is prevented"
+    assert await visitor.page.locator("#q").evaluate(press, 13) is True

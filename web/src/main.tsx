@@ -8,6 +8,11 @@ import './styles/tokens.css';
 import './styles/base.css';
 import './styles/app.css';
 
+// The Enter that ends a composition chooses characters and sends nothing; some browsers say so only by an old number.
+addEventListener('keydown', (event) => {
+  if (event.key === 'Enter' && (event.isComposing || event.keyCode === 229)) event.preventDefault();
+}, true);
+
 setRoutes(routes);
 void setClock();
 void findOut();

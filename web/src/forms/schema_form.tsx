@@ -1,9 +1,9 @@
 // Questions drawn from their schema: what a department said is locked and says whence, what it could not say is a pledge, the rest is asked.
-import { useState } from 'preact/hooks';
+import { useRef, useState } from 'preact/hooks';
 import type { CaseView, ChoiceView, OriginView } from '../api/types';
 import { lang, named } from '../i18n';
 import { agency, moment, t } from '../i18n/services';
-import { Banner } from '../kit/say';
+import { Banner, say } from '../kit/say';
 import { described, Field, TextField } from '../kit/field';
 import { Icon } from '../kit/icon';
 import { Plate } from '../kit/plate';
@@ -185,8 +185,18 @@ function List({ pointer, schema, drawn }: { pointer: string; schema: Schema; dra
       put(items.map((one, i) => (i === Number(place) ? item : one)), how?.soon ?? false);
     },
   };
+  const box = useRef<HTMLFieldSetElement>(null);
+  /** Its faults go with it, since they are facts about its values; whoever removed it goes on at the next one, and hears that it is gone. */
+  const remove = (place: number) => {
+    put(items.filter((_one, at) => at !== place));
+    say(t('list.removed', { n: place + 1 }));
+    requestAnimationFrame(() => {
+      const next = box.current?.querySelectorAll<HTMLElement>(':scope > .item')[place];
+      (next?.querySelector<HTMLElement>('input, select, textarea, button') ?? document.getElementById(id))?.focus();
+    });
+  };
   return (
-    <fieldset class={`field list ${error ? 'err' : ''}`} {...described(id, hintOf(schema), error)}>
+    <fieldset ref={box} class={`field list ${error ? 'err' : ''}`} {...described(id, hintOf(schema), error)}>
       <legend><Label schema={schema} pointer={pointer} drawn={drawn} /></legend>
       {hintOf(schema) && <p class="hint" id={`${id}-hint`}>{hintOf(schema)}</p>}
       {error && <p class="errtext" id={`${id}-error`}>{error}</p>}
@@ -194,7 +204,7 @@ function List({ pointer, schema, drawn }: { pointer: string; schema: Schema; dra
         <fieldset key={i} class="item stack">
           <legend class="line apart"><span>{t('list.item', { label: name, n: i + 1 })}</span></legend>
           {Object.entries(schema.items?.properties ?? {}).map(([field, part]) => <Part key={field} pointer={`${pointer}/${i}/${field}`} schema={part} drawn={inner} />)}
-          <div><button type="button" class="btn s" onClick={() => put(items.filter((_one, at) => at !== i))}>{t('list.remove', { label: name, n: i + 1 })}</button></div>
+          <div><button type="button" class="btn s" onClick={() => remove(i)}>{t('list.remove', { label: name, n: i + 1 })}</button></div>
         </fieldset>
       ))}
       {items.length < (schema.maxItems ?? 50) && <div><button type="button" id={id} class="btn s" onClick={() => put([...items, {}], false)}><Icon name="plus" />{t('list.add', { label: name })}</button></div>}

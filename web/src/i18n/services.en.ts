@@ -156,6 +156,7 @@ export const services = {
   'list.item': '{label} {n}',
   'list.add': 'Add: {label}',
   'list.remove': 'Remove no. {n}',
+  'list.removed': 'No. {n} is removed.',
   'sent.title': 'Sent',
   'sent.again': 'Your answer was sent',
   'sent.due': 'Decided by {when}. You need not wait here; the result will stand on the page of the case.',

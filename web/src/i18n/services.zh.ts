@@ -154,6 +154,7 @@ export const services = {
   'list.item': '{label} {n}',
   'list.add': '加一项{label}',
   'list.remove': '去掉第 {n} 项',
+  'list.removed': '第 {n} 项去掉了。',
   'sent.title': '已提交',
   'sent.again': '补正已提交',
   'sent.due': '{when}前办结。不用等在这里，结果会写在办件页里。',
