@@ -16,6 +16,7 @@ from onelot.data_directory import EmbeddedRefused as EmbeddedRefused
 
 DATABASE = "onelot"
 PORTS = range(20000, 30000)  # Below the ports the kernel lends to outgoing connections: a remembered one stays free.
+_lent: set[int] = set()  # At most all of them.
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +109,10 @@ def choose(place: DataDirectory, *, postgres: bool, redis: bool) -> State:
 
 
 def free_port(*taken: int | None) -> int:
+    """Never the same twice: whoever asked first may not be listening there yet."""
     for port in random.sample(PORTS, 200):
-        if port not in taken and child_process.port_is_free(port):
+        if port not in taken and port not in _lent and child_process.port_is_free(port):
+            _lent.add(port)
             return port
     raise EmbeddedRefused(f"No free port was found between {PORTS.start} and {PORTS.stop} on 127.0.0.1.")
 

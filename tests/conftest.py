@@ -1,15 +1,21 @@
 """Fixtures for every test: a database and a Redis of its own, made only when asked for, one pair of servers for each pytest process."""
 
+import os
 from collections.abc import AsyncIterator
 
 import pytest
 import redis.asyncio
 from hypothesis import settings
 
+from onelot import embedded
 from tests import bed
 
 settings.register_profile("untimed", deadline=None)  # Tests are not timed: a busy machine is no fault of what they test.
 settings.load_profile("untimed")
+# Each worker lends ports of its own: two that look for a free one at the same moment would find the same.
+embedded.PORTS = embedded.PORTS[
+    int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) :: int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+]
 
 
 @pytest.fixture(scope="session")
