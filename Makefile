@@ -22,7 +22,7 @@ demo: .venv/.ready-run ## run the reference city with simulated traffic
 	@$(BIN)/onelot demo
 
 test: .venv/.ready-dev ## run the tests
-	$(BIN)/python -m pytest -n 2 --dist loadgroup tests
+	$(BIN)/python -m pytest -n 2 tests
 
 check: .venv/.ready-dev ## format, lint, types, import floors and the contract tests, as CI does
 	$(BIN)/ruff format --check .

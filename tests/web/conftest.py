@@ -1,9 +1,12 @@
 """A browser for the tests of the page, driven as a person would, and a small city for it to look at."""
 
+import asyncio
+import fcntl
 import shutil
 import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import TextIO
 
 import pytest
 from playwright.async_api import Browser, async_playwright
@@ -17,12 +20,21 @@ CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 FLAGS = ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader", "--font-render-hinting=none"]
 
 
-@pytest.hookimpl(tryfirst=True)  # Before xdist reads the groups.
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Two browsers on two cores halve each other: all of these tests go to one worker."""
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.xdist_group("browser"))
+@pytest.fixture(autouse=True)
+async def alone(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[None]:
+    """Two browsers on two cores halve each other: among the workers of a run one looks at a page at a time."""
+    with (tmp_path_factory.getbasetemp().parent / "browser.lock").open("w") as lock:
+        while not _taken(lock):
+            await asyncio.sleep(0.1)
+        yield
+
+
+def _taken(lock: TextIO) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 @pytest.fixture(scope="session")
