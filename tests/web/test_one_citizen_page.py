@@ -73,7 +73,9 @@ async def find_and_prove(me: Visitor) -> None:
     """What one needs in one's own words; log in, then name and presence, as steps on the way."""
     await me.open("/services")
     await me.page.get_by_role("searchbox").fill("zanzhuzheng")
+    await me.page.wait_for_load_state("networkidle")  # A result that moves under the pointer takes no click.
     await follow(me, "居住证申领")
+    await me.page.wait_for_url("**/services/matters/residence_permit")
     await press(me, "现在办")
     await me.page.locator("#phone").wait_for()
     await me.log_in(PHONE, then="/services/matters/residence_permit")
