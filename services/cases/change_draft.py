@@ -1,18 +1,21 @@
-"""A draft is saved: a merge patch over what is there, and whoever saves over a newer one is told."""
+"""A draft is saved: a merge patch over what is there; a late one is merged, and told where somebody else spoke meanwhile."""
 
 import dataclasses
+import re
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 
-from foundation.errors import Conflict, Invalid, NotFound
+from foundation.errors import Conflict, FieldError, Invalid, NotFound
 from foundation.postgres import Transaction
-from services.cases import store
+from services.cases import marks, store
 from services.cases.desk import Desk, Office, asked, locked_case
 from services.cases.model import Opened
 from services.catalog import draft
+
+_REVISION = re.compile(r'"[0-9]{1,9}"')
 
 
 async def change_draft(desk: Office, *, person: uuid.UUID, case: uuid.UUID, patch: Mapping[str, Any], if_match: str | None) -> Opened:
@@ -20,33 +23,41 @@ async def change_draft(desk: Office, *, person: uuid.UUID, case: uuid.UUID, patc
 
     async def work(tx: Transaction) -> Opened:
         found = await own_locked(desk, tx, person, case)
-        if found.case.state != "draft":
-            raise Conflict("this was handed in; what is asked for later is added by `supplement`")
-        refuse_newer(found, if_match)
-        changed, errors = draft.patched(found.matter, found.draft, patch)
+        if found.case.state not in ("draft", "supplement"):
+            raise Conflict("this was handed in; it changes only when more is asked for")
+        late = _late(found, patch, if_match)
+        before = found.draft.worked_on
+        changed, errors = draft.patched(found.matter, before, patch)
+        _refuse(found, marks.lost(changed.form, patch) if late and not errors else [])
         if errors:
             raise Invalid("some answers are not as they should be", errors=errors)
-        saved = dataclasses.replace(found.case, sealed=store.sealed(found.key, changed), revision=found.case.revision + 1)
-        await store.save_case(tx, saved)
-        return dataclasses.replace(found, case=saved, draft=changed)
+        return await _kept(tx, found, changed)
 
     saved = await desk.database.run(work)
-    return await _filled(desk, saved) if draft.unasked(saved.matter, saved.draft) else saved
+    return await _filled(desk, saved) if draft.unasked(saved.matter, saved.draft.worked_on) else saved
+
+
+async def _kept(tx: Transaction, found: Opened, changed: draft.Draft) -> Opened:
+    """Saved in its place: a draft is the application itself, a supplement lies beside it until it is sent."""
+    before, revision = found.draft.worked_on, found.case.revision + 1
+    changed = msgspec.structs.replace(changed, marks=marks.marked(before.marks or {}, before.form, changed.form, revision))
+    if found.case.state == "supplement":
+        changed = msgspec.structs.replace(changed, form=found.draft.form, beside=changed.form)
+    saved = dataclasses.replace(found.case, sealed=store.sealed(found.key, changed), revision=revision)
+    await store.save_case(tx, saved)
+    return dataclasses.replace(found, case=saved, draft=changed)
 
 
 async def _filled(desk: Office, found: Opened) -> Opened:
     """An answer has opened questions that departments can fill: they are asked now, outside of any transaction."""
-    wanted = draft.unasked(found.matter, found.draft)
+    wanted = draft.unasked(found.matter, found.draft.worked_on)
     answers = await asked(desk, found.matter, found.case.person, found.case.id, wanted)
 
     async def work(tx: Transaction) -> Opened:
         now = await locked_case(desk, tx, found.case.id)
-        if now.case.state != "draft":
+        if now.case.state != found.case.state:
             return now
-        whole = draft.filled(now.matter, now.draft, answers)
-        saved = dataclasses.replace(now.case, sealed=store.sealed(now.key, whole), revision=now.case.revision + 1)
-        await store.save_case(tx, saved)
-        return dataclasses.replace(now, case=saved, draft=whole)
+        return await _kept(tx, now, draft.filled(now.matter, now.draft.worked_on, answers))
 
     return await desk.database.run(work)
 
@@ -59,13 +70,28 @@ async def own_locked(desk: Desk, tx: Transaction, person: uuid.UUID, case: uuid.
     return found
 
 
-def refuse_newer(found: Opened, if_match: str | None) -> None:
-    """Raises Conflict with what was saved in between, so that the page can show both."""
-    if if_match is None or if_match.strip() == "*":
-        return
-    tags = {tag.strip().removeprefix("W/") for tag in if_match.split(",")}
-    if found.case.etag not in tags:
-        raise Conflict(
-            "this was saved somewhere else in between; look at what is there now and save again",
-            current=msgspec.to_builtins(found.draft.form), etag=found.case.etag,
-        )  # fmt: skip
+def _late(found: Opened, patch: Mapping[str, Any], if_match: str | None) -> bool:
+    """Whether it was typed over an older draft than there is. Raises Conflict where somebody said something else meanwhile, or nobody
+    can know: so a save that says nothing only asks whether its mark is still the newest."""
+    tags = {tag.strip().removeprefix("W/") for tag in (if_match or "*").split(",")}
+    if tags & {"*", found.case.etag}:
+        return False
+    held, since = found.draft.worked_on, max((int(tag[1:-1]) for tag in tags if _REVISION.fullmatch(tag)), default=0)
+    if held.marks is None or not patch or not 0 < since < found.case.revision:
+        raise _newer(found, [])
+    _refuse(found, marks.colliding(held.marks, since, held.form, patch))
+    return True
+
+
+def _refuse(found: Opened, pointers: Sequence[str]) -> None:
+    if pointers:
+        raise _newer(found, pointers)
+
+
+def _newer(found: Opened, pointers: Sequence[str]) -> Conflict:
+    """With what is there now, so that the page can show both."""
+    return Conflict(
+        "this was saved somewhere else in between; look at what is there now and save again",
+        errors=[FieldError(pointer, "changed_meanwhile", "something else was answered here meanwhile") for pointer in pointers],
+        current=msgspec.to_builtins(found.draft.worked_on.form), etag=found.case.etag,
+    )  # fmt: skip

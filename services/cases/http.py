@@ -52,7 +52,7 @@ def _applicants_routes(answers: "Answers") -> list[Route]:
         Route("GET", cases, answers.get_cases, "One's own cases", me, query=Paged, answer=Page[CaseRow]),
         Route("POST", cases, answers.post_case, "Begin to apply", me, body=NewCase, answer=CaseView, status=201, idempotent=True),
         Route("GET", one, answers.get_case, "A case: the applicant's own, or of one's agency", me, answer=CaseView),
-        Route("PATCH", one, answers.patch_case, "Save a draft", me, body=FormPatch, answer=CaseView),
+        Route("PATCH", one, answers.patch_case, "Save a draft, or a supplement that is not sent yet", me, body=FormPatch, answer=CaseView),
         Route("POST", one + "/submit", answers.post_submit, "Hand it in", me, answer=CaseView),
         Route("POST", one + "/withdraw", answers.post_withdraw, "Take it back", me, answer=CaseView),
         Route("POST", one + "/supplement", answers.post_supplement, "Add what was asked for", me, body=FormPatch, answer=CaseView),

@@ -83,7 +83,7 @@ async def supplement_case(desk: Office, *, person: uuid.UUID, case: uuid.UUID, p
         task = waits(found, "applicant", "supplement") if found.case.state == "supplement" else None
         if task is None:
             raise Conflict("nothing is asked of you in this case now")
-        changed, errors = draft.patched(found.matter, found.draft, patch)
+        changed, errors = draft.patched(found.matter, found.draft.worked_on, patch)
         errors = errors or draft.judged(found.matter, changed)
         if errors:
             raise Invalid("something is missing, or not as it should be", errors=errors)
@@ -138,7 +138,8 @@ async def step(
     """One step: written down, told, and everything that follows from where the case stands now. The draft in `found` is saved."""
     now = desk.clock.city()
     made = Made(len(found.steps) + 1, task, word, made_by, actor, reason or None, now)
-    moved = dataclasses.replace(found, steps=[*found.steps, made])
+    settled = msgspec.structs.replace(found.draft, beside=None)  # What was not sent goes with a step that did not wait.
+    moved = dataclasses.replace(found, steps=[*found.steps, made], draft=settled)
     position = position_of(moved)
     case = _case_at(desk, moved, position, now)
     await store.add_step(tx, case.id, made.number, task=task, word=word, made_by=made_by, actor=actor, reason=made.reason, at=now)

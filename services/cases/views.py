@@ -152,7 +152,7 @@ def time_of(at: Any) -> str | None:  # datetime | None
 
 
 def case_view(desk: Desk, found: Opened, letters: Sequence[Record], *, staff: bool = False) -> CaseView:
-    case, matter, held = found.case, found.matter, found.draft
+    case, matter, held = found.case, found.matter, found.draft if staff else found.draft.worked_on
     return CaseView(
         id=case.id,
         matter=case.matter,

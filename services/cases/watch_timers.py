@@ -4,7 +4,7 @@ import asyncio
 import dataclasses
 import functools
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import msgspec
 import structlog
@@ -114,7 +114,7 @@ async def check_pledges(desk: Office, case: uuid.UUID, tries: int) -> None:
         if not await store.lock_timer(tx, case, "pledge", "", desk.clock.city()):
             return
         found = await locked_case(desk, tx, case)
-        changed = draft.checked(found.matter, found.draft, answers)
+        changed = _checked(found, answers)
         if changed != found.draft:
             found = await _keep(desk, tx, found, changed, answers)
         left = draft.silent(found.matter, found.draft) if found.case.state != "withdrawn" else []
@@ -126,6 +126,14 @@ async def check_pledges(desk: Office, case: uuid.UUID, tries: int) -> None:
                 log.error("pledge_never_checked", case=str(case), elements=left)
 
     await desk.database.run(work)
+
+
+def _checked(found: Opened, answers: Mapping[str, Known]) -> draft.Draft:
+    """What is filled in by now is filled in beside, too, where a supplement is being written."""
+    changed = draft.checked(found.matter, found.draft, answers)
+    if changed.beside is None:
+        return changed
+    return msgspec.structs.replace(changed, beside=draft.checked(found.matter, found.draft.worked_on, answers).form)
 
 
 async def _keep(desk: Office, tx: Transaction, found: Opened, changed: draft.Draft, answers: dict[str, Known]) -> Opened:

@@ -41,6 +41,13 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     memory: dict[str, Known]
     reasons: tuple[Reason, ...] = ()
     checks: tuple[Check, ...] = ()
+    beside: dict[str, Any] | None = None  # A supplement that is being written: the application itself stays as it was handed in.
+    marks: dict[str, int] | None = None  # Which revision changed which answer last; None: from before that was kept.
+
+    @property
+    def worked_on(self) -> "Draft":
+        """As whoever fills it in has it before her."""
+        return self if self.beside is None else msgspec.structs.replace(self, form=self.beside, beside=None)
 
 
 class Choice(msgspec.Struct, frozen=True):
@@ -57,7 +64,7 @@ def agency_of(element: str) -> str:
 
 def begun(matter: Matter, memory: Mapping[str, Known]) -> Draft:
     """A new draft, filled with what is known; of one offer there is no choice to make."""
-    return filled(matter, Draft(form={}, memory=dict(memory)))
+    return filled(matter, Draft(form={}, memory=dict(memory), marks={}))
 
 
 def filled(matter: Matter, draft: Draft, memory: Mapping[str, Known] | None = None) -> Draft:

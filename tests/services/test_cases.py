@@ -79,15 +79,102 @@ async def test_locked_value_sent_back_changed_is_refused_and_nothing_of_the_patc
 
 
 async def test_stale_tab_overwrites_draft(counter: Counter) -> None:
-    """Whoever saves with the mark of an older draft is told, with what is there now; nothing is lost in silence."""
+    """Two tabs on one draft: what only one of them answered is merged; what both did is told to the later, with both values."""
+    counter.departments.down = {"housing"}  # Then the address is hers to say.
     seven = await counter.begin("residence_permit")
     eight = await counter.save(seven, {"reason": "job"}, if_match=seven.case.etag)
 
-    for late in ({"reason": "home"}, {}):
+    nine = await counter.save(seven, {"residence": {"address": "农业路"}}, if_match=seven.case.etag)
+    assert (nine.draft.form["reason"], nine.draft.form["residence"]) == ("job", {"address": "农业路"})
+    assert nine.case.revision == eight.case.revision + 1
+    for late in ({"reason": "home"}, {"reason": None}, {"reason": "home", "residence": {"address": "农业路"}}):
         with pytest.raises(Conflict) as told:
             await counter.save(seven, late, if_match=seven.case.etag)
-        assert (told.value.more["current"], told.value.more["etag"]) == (eight.draft.form, eight.case.etag)
-    assert (await counter.save(eight, {"reason": "home"}, if_match=eight.case.etag)).draft.form["reason"] == "home"
+        assert [one.pointer for one in told.value.errors] == ["/reason"]
+        assert (told.value.more["current"], told.value.more["etag"]) == (nine.draft.form, nine.case.etag)
+    assert (await counter.look(nine.case.id)).draft.form == nine.draft.form, "a refused save changes nothing"
+    assert (await counter.save(nine, {"reason": "home"}, if_match=nine.case.etag)).draft.form["reason"] == "home"
+
+
+async def test_late_save_that_says_nothing_or_shows_no_mark_of_ours_is_told(counter: Counter) -> None:
+    seven = await counter.begin("residence_permit")
+    eight = await counter.save(seven, {"reason": "job"})
+
+    for patch, mark in (({}, seven.case.etag), ({"reason": "home"}, '"stale"'), ({"reason": "home"}, '"99"'), ({"reason": "home"}, "7")):
+        with pytest.raises(Conflict) as told:
+            await counter.save(seven, patch, if_match=mark)
+        assert (told.value.errors, told.value.more["etag"]) == ((), eight.case.etag)
+    assert (await counter.save(seven, {"reason": "job"}, if_match=seven.case.etag)).draft.form["reason"] == "job", "both say the same"
+
+
+async def test_late_answer_to_a_question_that_is_asked_no_more_is_not_lost_in_silence(counter: Counter) -> None:
+    files = files_of(BUILT_IN / "residence_permit")
+    schema = msgspec.json.decode(files["form.schema.json"])
+    schema["properties"]["school"] = {"type": "string", "maxLength": 40, "x-label": {"zh": "学校", "en": "School"}, "x-basis": "条例"}
+    schema["x-ask"] = [{"if": {"/reason": ["study"]}, "ask": ["/school"]}]
+    await publish_matter(counter.database, files | {"form.schema.json": msgspec.json.encode(schema).decode()}, now=counter.clock.city())
+    await counter.office.shelf.catch_up()
+    studies = await counter.save(await counter.begin("residence_permit"), {"reason": "study"})
+    await counter.save(studies, {"reason": "job"}, if_match=studies.case.etag)
+
+    with pytest.raises(Conflict) as told:
+        await counter.save(studies, {"school": "郑州大学"}, if_match=studies.case.etag)
+
+    assert [one.pointer for one in told.value.errors] == ["/school"]
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_no_answer_of_any_tab_is_lost_in_silence(counter: Counter, seed: int) -> None:
+    """Whatever three tabs save over whatever they last saw: an answer that was taken stands until somebody who saw it gives another."""
+    counter.departments.down = {"housing"}
+    dice = random.Random(seed)
+    first = await counter.begin("residence_permit")
+    seen = dict.fromkeys("abc", first)
+    stands: dict[str, str] = {}
+    for number in range(25):
+        tab, field = dice.choice("abc"), dice.choice(["reason", "address"])
+        value = dice.choice(["job", "home", "study"]) if field == "reason" else f"{number} 号"
+        patch = {"reason": value} if field == "reason" else {"residence": {"address": value}}
+        try:
+            await counter.save(first, patch, if_match=seen[tab].case.etag)
+        except Conflict:
+            seen[tab] = await counter.look(first.case.id)
+            continue
+        old = seen[tab].draft.form
+        known = old.get("reason") if field == "reason" else old.get("residence", {}).get("address")
+        assert stands.get(field) in (None, known, value)
+        stands[field] = value
+        if dice.random() < 0.5:
+            seen[tab] = await counter.look(first.case.id)
+    form = (await counter.look(first.case.id)).draft.form
+    assert {"reason": form.get("reason"), "address": form.get("residence", {}).get("address")} == {"reason": None, "address": None} | stands
+
+
+async def test_supplement_is_kept_before_it_is_sent_and_the_application_stays_as_it_was(counter: Counter) -> None:
+    found = await counter.decide(await counter.reviewed(), "supplement")
+    handed_in = found.draft.form
+
+    saved = await counter.save(found, {"reason": "study"}, if_match=found.case.etag)
+
+    mine = views.case_view(counter.office, await counter.look(found.case.id), [])
+    theirs = views.case_view(counter.office, await counter.look(found.case.id), [], staff=True)
+    assert (mine.state, mine.form["reason"], theirs.form["reason"]) == ("supplement", "study", handed_in["reason"])
+    with pytest.raises(Conflict):
+        await counter.save(found, {"reason": "home"}, if_match=found.case.etag)
+    with pytest.raises(Invalid):
+        await counter.save(saved, {"applicant": {"name": "别人"}})
+    found = await counter.supplement(found, {})
+    assert (found.case.state, found.draft.form, found.draft.beside) == ("in_review", handed_in | {"reason": "study"}, None)
+
+
+async def test_supplement_that_was_not_sent_goes_when_its_time_is_over(counter: Counter) -> None:
+    found = await counter.decide(await counter.reviewed(), "supplement")
+    await counter.save(found, {"reason": "study"})
+    counter.clock.move(days=31)
+    await watch_timers.serve_due(counter.office)
+
+    found = await counter.look(found.case.id)
+    assert (found.case.state, found.draft.form["reason"], found.draft.beside) == ("withdrawn", "job", None)
 
 
 async def test_two_tabs_at_once_leave_one_winner(counter: Counter) -> None:

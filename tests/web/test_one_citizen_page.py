@@ -138,8 +138,11 @@ async def supplement(me: Visitor, case: str) -> None:
     await shot(me, "case-supplement")
     await follow(me, "现在补")
     await me.page.get_by_role("link", name="修改 申领理由").click()
-    await me.page.get_by_role("radio", name="有稳定住所").click()
-    await press(me, "继续")
+    async with me.page.expect_response(lambda answer: answer.request.method == "PATCH"):
+        await me.page.get_by_role("radio", name="有稳定住所").click()
+    await me.page.reload()  # What is not sent yet is kept by the city, not by this window.
+    await me.page.get_by_role("radio", name="有稳定住所", checked=True).wait_for()
+    await press(me, "保存并继续")
     await me.page.get_by_role("checkbox").check()
     await press(me, "提交补正")
     await me.wait_for("补正已提交")

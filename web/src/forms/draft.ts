@@ -16,7 +16,7 @@ export interface Draft {
   error: unknown; // why it could not be loaded, or sent
   how: 'saved' | 'waiting' | 'saving' | 'apart';
   faults: Record<string, Fault>; // what the server says of an answer, by pointer
-  conflict: Form | null; // what somebody else saved meanwhile
+  conflict: Form | null; // what somebody else saved meanwhile, of the same answers
 }
 
 export const faultsOf = (error: ProblemError): Record<string, Fault> =>
@@ -28,14 +28,14 @@ const without = (faults: Record<string, Fault>, pointer: string) =>
 
 export function useDraft(id: string) {
   const [draft, setDraft] = useState<Draft>({ view: undefined, form: {}, error: null, how: 'saved', faults: {}, conflict: null });
-  const etag = useRef(''), newest = useRef(''), dirty = useRef(new Map<string, Value>()), chain = useRef<Promise<boolean>>(Promise.resolve(true));
+  const etag = useRef(''), newest = useRef(''), both = useRef<string[]>([]), dirty = useRef(new Map<string, Value>()), chain = useRef<Promise<boolean>>(Promise.resolve(true));
   const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined), alive = useRef(true), kept = useRef(true);
   const set = (change: Partial<Draft>) => alive.current && setDraft((was) => ({ ...was, ...change }));
 
   /** What the server holds, with what is not there yet laid over it. */
   const took = (view: CaseView, headers: Headers) => {
     etag.current = headers.get('ETag') ?? '';
-    kept.current = view.state === 'draft';
+    kept.current = view.state === 'draft' || view.state === 'supplement'; // A supplement lies beside the application until it is sent.
     let form = view.form;
     for (const [pointer, value] of dirty.current) form = withValue(form, pointer, value);
     set({ view, form, error: null, how: dirty.current.size && kept.current ? 'waiting' : 'saved' });
@@ -74,6 +74,7 @@ export function useDraft(id: string) {
       if (!newer) await load(); // It was handed in elsewhere: there is no draft to save any more.
       else set({ conflict: current ?? {}, how: 'apart' });
       newest.current = newer ?? '';
+      both.current = Object.keys(faultsOf(error));
       return false;
     }
     if (error instanceof ProblemError && error.status === 422) {
@@ -119,12 +120,14 @@ export function useDraft(id: string) {
     save,
     said: (faults: Record<string, Fault>) => set({ faults }),
     took,
-    /** All answers that were changed and are not with the server: a supplement is sent whole. */
+    /** Answers that were changed and are not with the server. */
     changes: () => patchOf(dirty.current),
-    takeNewer() {
-      dirty.current.clear();
+    /** Of the answers that were given twice the other one stands; what was answered only here is still sent. */
+    async takeNewer() {
+      for (const pointer of both.current.length ? both.current : [...dirty.current.keys()]) dirty.current.delete(pointer);
       set({ conflict: null, faults: {} });
-      return load();
+      await load();
+      return save();
     },
     keepMine() {
       etag.current = newest.current;

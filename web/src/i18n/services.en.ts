@@ -104,7 +104,6 @@ export const services = {
   'form.spared': 'What you need not type',
   'form.spared.line': '{n} item is filled in by departments.||{n} items are filled in by departments.',
   'form.next': 'Save and continue',
-  'form.next.plain': 'Continue',
   'form.before': 'You will check every answer before it is sent.',
   'form.send': 'Send application',
   'form.send.more': 'Send',

@@ -102,7 +102,6 @@ export const services = {
   'form.spared': '少填了什么',
   'form.spared.line': '{n} 项由部门数据填好，不用您写。',
   'form.next': '保存并继续',
-  'form.next.plain': '继续',
   'form.before': '提交前您会看到全部内容，一项一项核对。',
   'form.send': '提交申请',
   'form.send.more': '提交补正',

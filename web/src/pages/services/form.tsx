@@ -91,8 +91,9 @@ function stateOf(group: Group, draft: DraftInHand, view: CaseView): string {
 
 /** What is kept, where, and since when: nobody has to wonder. */
 function Saved({ draft, view }: { draft: DraftInHand; view: CaseView }) {
-  if (view.state !== 'draft') return <Banner tone="info" icon="pen" round>{t('form.supplement', { reason: lastReason(view) })}</Banner>;
-  return <p class="saved" role="status">{t(`saved.${draft.how}`)}</p>;
+  const saved = <p class="saved" role="status">{t(`saved.${draft.how}`)}</p>;
+  if (view.state === 'draft') return saved;
+  return <><Banner tone="info" icon="pen" round>{t('form.supplement', { reason: lastReason(view) })}</Banner>{saved}</>;
 }
 
 export const lastReason = (view: CaseView): string => [...view.steps].reverse().find((step) => step.reason)?.reason ?? '';
@@ -119,7 +120,7 @@ function GroupPage({ draft, view, group, next }: { draft: DraftInHand; view: Cas
         <h2 id="group" tabIndex={-1}>{groupName(group)}</h2>
         {group.pointers.map((pointer) => <Part key={pointer} pointer={pointer} schema={partAt(schema, pointer)!} drawn={drawnOf(draft, view, errors)} top />)}
       </section>
-      <div class="dock inflow"><button type="submit" class="sr" tabIndex={-1} aria-hidden="true" /><ActButton act={go_on} class="block">{t(view.state === 'draft' ? 'form.next' : 'form.next.plain')}</ActButton><p class="fine mid">{t('form.before')}</p></div>
+      <div class="dock inflow"><button type="submit" class="sr" tabIndex={-1} aria-hidden="true" /><ActButton act={go_on} class="block">{t('form.next')}</ActButton><p class="fine mid">{t('form.before')}</p></div>
     </form>
   );
 }
