@@ -449,6 +449,20 @@ class PledgeChecked(CaseFact, frozen=True, kw_only=True):
     kind: ClassVar[str] = "pledge_checked"
     elements: tuple[str, ...]
     held: bool
+    state: str = ""  # Where the case stood: once it is approved, a licence follows.
+    verdict: str = ""  # What its rules say by now.
+    number: int = 0  # The case's revision: what is told later has a higher one.
+    open: bool = False  # Staff have to look at it.
+
+
+class RecheckClosed(CaseFact, frozen=True, kw_only=True):
+    """What was approved on a pledge that did not hold was looked at: the licence is kept, or ended."""
+
+    kind: ClassVar[str] = "recheck_closed"
+    number: int  # The case's revision.
+    kept: bool
+    made_by: Literal["rule", "staff"]
+    sealed: bytes = b""  # Why.
 
 
 class LicenceIssued(Fact, frozen=True, kw_only=True):
@@ -461,6 +475,34 @@ class LicenceIssued(Fact, frozen=True, kw_only=True):
     class_code: str
     valid_from: datetime
     valid_to: datetime
+
+    @property
+    def key(self) -> str:
+        return str(self.licence)
+
+
+class LicenceAmended(Fact, frozen=True, kw_only=True):
+    """A licence says something else of its holder, or holds again: what was shown of the version before is superseded."""
+
+    kind: ClassVar[str] = "licence_amended"
+    licence: uuid.UUID
+    person: uuid.UUID
+    class_code: str
+    version: int
+
+    @property
+    def key(self) -> str:
+        return str(self.licence)
+
+
+class LicenceSuspended(Fact, frozen=True, kw_only=True):
+    """A licence does not hold for now: it was issued on a pledge that proved wrong, and staff have yet to look at it."""
+
+    kind: ClassVar[str] = "licence_suspended"
+    licence: uuid.UUID
+    person: uuid.UUID
+    class_code: str
+    suspended_at: datetime
 
     @property
     def key(self) -> str:
@@ -487,7 +529,7 @@ class PermitGranted(Fact, frozen=True, kw_only=True):
     time before it was told: bills of then stay as they were."""
 
     kind: ClassVar[str] = "permit_granted"
-    permit: uuid.UUID  # The licence that carries it.
+    permit: uuid.UUID  # The licence that carries it, or one of its own where it was ended and granted anew.
     plate_token: bytes
     zone: str
     permit_kind: str  # What a tariff's condition asks for, such as `resident`.
@@ -540,7 +582,10 @@ FACTS: tuple[type[Fact], ...] = (
     PromiseMissed,
     CaseWithdrawn,
     PledgeChecked,
+    RecheckClosed,
     LicenceIssued,
+    LicenceAmended,
+    LicenceSuspended,
     LicenceRevoked,
     PermitGranted,
     PermitEnded,

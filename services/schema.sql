@@ -32,6 +32,20 @@ CREATE TABLE services.case_file (
     CONSTRAINT case_file_state_check CHECK ((state = ANY (ARRAY['draft'::text, 'submitted'::text, 'in_review'::text, 'supplement'::text, 'approved'::text, 'rejected'::text, 'withdrawn'::text])))
 );
 
+CREATE TABLE services.case_recheck (
+    case_id uuid NOT NULL,
+    number integer NOT NULL,
+    since timestamp with time zone NOT NULL,
+    due_at timestamp with time zone NOT NULL,
+    closed_at timestamp with time zone,
+    kept boolean,
+    made_by text,
+    actor uuid,
+    reason bytea,
+    CONSTRAINT case_recheck_check CHECK ((((closed_at IS NULL) = (kept IS NULL)) AND ((closed_at IS NULL) = (made_by IS NULL)))),
+    CONSTRAINT case_recheck_made_by_check CHECK ((made_by = ANY (ARRAY['rule'::text, 'staff'::text])))
+);
+
 CREATE TABLE services.case_step (
     case_id uuid NOT NULL,
     number integer NOT NULL,
@@ -78,6 +92,10 @@ CREATE TABLE services.licence (
     permit_kind text,
     revoked_at timestamp with time zone,
     revoked_for text,
+    version integer DEFAULT 1 NOT NULL,
+    followed integer DEFAULT 0 NOT NULL,
+    permit uuid,
+    suspended_at timestamp with time zone,
     CONSTRAINT licence_check CHECK ((valid_to > valid_from)),
     CONSTRAINT licence_check1 CHECK ((((plate_token IS NULL) = (zone IS NULL)) AND ((plate_token IS NULL) = (permit_kind IS NULL)))),
     CONSTRAINT licence_check2 CHECK (((revoked_at IS NULL) = (revoked_for IS NULL)))
@@ -86,7 +104,8 @@ CREATE TABLE services.licence (
 CREATE TABLE services.licence_shown (
     number uuid NOT NULL,
     licence uuid NOT NULL,
-    expires_at timestamp with time zone NOT NULL
+    expires_at timestamp with time zone NOT NULL,
+    version integer DEFAULT 1 NOT NULL
 );
 
 CREATE TABLE services.matter (
@@ -202,6 +221,9 @@ ALTER TABLE ONLY services.access
 ALTER TABLE ONLY services.case_file
     ADD CONSTRAINT case_file_pkey PRIMARY KEY (id);
 
+ALTER TABLE ONLY services.case_recheck
+    ADD CONSTRAINT case_recheck_pkey PRIMARY KEY (case_id, number);
+
 ALTER TABLE ONLY services.case_step
     ADD CONSTRAINT case_step_pkey PRIMARY KEY (case_id, number);
 
@@ -261,6 +283,8 @@ CREATE INDEX case_inbox ON services.case_file USING btree (agency, due_at, id) W
 
 CREATE INDEX case_person ON services.case_file USING btree (person, id);
 
+CREATE UNIQUE INDEX case_recheck_open ON services.case_recheck USING btree (case_id) WHERE (closed_at IS NULL);
+
 CREATE INDEX case_timer_due ON services.case_timer USING btree (due_at);
 
 CREATE INDEX letter_case ON services.letter USING btree (case_id, at);
@@ -307,6 +331,9 @@ ALTER TABLE ONLY services.case_file
 
 ALTER TABLE ONLY services.case_file
     ADD CONSTRAINT case_file_person_fkey FOREIGN KEY (person) REFERENCES services.person(id);
+
+ALTER TABLE ONLY services.case_recheck
+    ADD CONSTRAINT case_recheck_case_id_fkey FOREIGN KEY (case_id) REFERENCES services.case_file(id) ON DELETE CASCADE;
 
 ALTER TABLE ONLY services.case_step
     ADD CONSTRAINT case_step_case_id_fkey FOREIGN KEY (case_id) REFERENCES services.case_file(id) ON DELETE CASCADE;

@@ -55,7 +55,9 @@ async def opened(desk: Desk, reader: store.Reader, case: Case) -> Opened:
     if key is None:
         raise NotFound
     matter = await desk.versions.get(reader, case.matter, case.version)
-    return Opened(case, matter, store.unsealed(key, case.sealed), await store.steps_of(reader, case.id), key)
+    steps = await store.steps_of(reader, case.id) if case.submitted_at else []
+    rechecks = await store.rechecks_of(reader, case.id) if case.state == "approved" else []
+    return Opened(case, matter, store.unsealed(key, case.sealed), steps, rechecks, key)
 
 
 async def own_case(desk: Office, person: uuid.UUID, case: uuid.UUID) -> Case:

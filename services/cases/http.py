@@ -18,6 +18,7 @@ from services.cases.desk import Office, opened, own_case
 from services.cases.model import Case, Opened
 from services.cases.move_case import appeal_case, decide_case, supplement_case, withdraw_case
 from services.cases.open_case import open_case
+from services.cases.recheck_case import check_again
 from services.cases.submit_case import submit_case
 from services.cases.views import CaseRow, CaseView
 from services.forms import model as forms
@@ -56,6 +57,7 @@ def _applicants_routes(answers: "Answers") -> list[Route]:
         Route("POST", one + "/submit", answers.post_submit, "Hand it in", me, answer=CaseView),
         Route("POST", one + "/withdraw", answers.post_withdraw, "Take it back", me, answer=CaseView),
         Route("POST", one + "/supplement", answers.post_supplement, "Add what was asked for", me, body=FormPatch, answer=CaseView),
+        Route("POST", one + "/check", answers.post_check, "What did not hold was corrected: ask the register again", me, answer=CaseView),
         Route("POST", one + "/review", answers.post_review, "Ask for a person after an automatic no", me, answer=CaseView),
     ]
 
@@ -126,6 +128,9 @@ class Answers:
         return await self._reply(
             await supplement_case(self._desk, person=call.me.person, case=_id_of(call.path["id"]), patch=call.body.form)
         )
+
+    async def post_check(self, call: Call) -> Reply:
+        return await self._reply(await check_again(self._desk, person=call.me.person, case=_id_of(call.path["id"])))
 
     async def post_review(self, call: Call) -> Reply:
         return await self._reply(await appeal_case(self._desk, person=call.me.person, case=_id_of(call.path["id"])))

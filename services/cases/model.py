@@ -21,7 +21,10 @@ REASON_MAX = 1000
 PLEDGE_AFTER = timedelta(minutes=1)  # When a silent department is asked again, then twice as long each time, up to a day.
 PLEDGE_LATEST = timedelta(days=1)
 PLEDGE_TRIES_MAX = 40
-WORDS = {"approve": "approved", "reject": "rejected", "supplement": "supplement"}
+CHECKS_MAX = 60  # Of a case: what was pledged is asked again, by us and when she says that it was corrected.
+CHECK_AGAIN = timedelta(minutes=1)
+WORDS = {"approve": "approved", "reject": "rejected", "supplement": "supplement"}  # Which letter a decision sends.
+RECHECK_WORDS = {"approve": "kept", "reject": "ended"}
 
 
 class WorkingDays(Protocol):
@@ -70,6 +73,19 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
+class Recheck:
+    """What was approved on a pledge that did not hold, before staff once more."""
+
+    number: int
+    since: datetime
+    due_at: datetime
+    closed_at: datetime | None = None
+    kept: bool | None = None
+    made_by: Literal["rule", "staff"] | None = None
+    reason: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Opened:
     """A case with everything that belongs to it, unsealed."""
 
@@ -77,7 +93,13 @@ class Opened:
     matter: Matter
     draft: Draft
     steps: Sequence[Made]
+    rechecks: Sequence[Recheck]
     key: Personal  # The applicant's own; whatever is said of her is sealed by it, so that dropping it forgets all of it.
+
+    @property
+    def recheck(self) -> Recheck | None:
+        """The one that waits for staff now."""
+        return next((one for one in self.rechecks if one.closed_at is None), None)
 
 
 # The promise

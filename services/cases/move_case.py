@@ -15,6 +15,7 @@ from services.cases import model, store
 from services.cases.change_draft import own_locked
 from services.cases.desk import Desk, Office, locked_case
 from services.cases.model import Case, Made, MadeBy, Opened, State
+from services.cases.recheck_case import close_recheck
 from services.catalog import draft
 from services.flow import run_flow
 from services.flow.model import RULES, Node, Position, Waiting
@@ -66,10 +67,12 @@ async def decide_case(
             raise NotAllowed("nobody decides an application of one's own")
         if found.case.agency not in agencies or found.case.state == "draft":
             raise NotFound
+        sealed = found.key.seal(reason, store.REASON) if reason else b""
+        if found.recheck is not None and decision in model.RECHECK_WORDS:
+            return await close_recheck(desk, tx, found, kept=decision == "approve", made_by="staff", actor=staff, reason=sealed)
         task = waits(found, "staff")
         if task is None or decision not in task.decisions or found.case.state != "in_review":
             raise Conflict("this case does not wait for that decision now; look at where it stands")
-        sealed = found.key.seal(reason, store.REASON) if reason else b""
         return await step(desk, tx, found, task.id, decision, "staff", actor=staff, reason=sealed)
 
     return await desk.database.run(work)
@@ -164,9 +167,9 @@ def _case_at(desk: Desk, moved: Opened, position: Position, now: datetime) -> Ca
 
 
 async def _keep_timers(tx: Transaction, case: Case, position: Position, now: datetime) -> None:
-    """The times that the flow waits for, in city time; a case that ended waits for nothing."""
+    """The times that the flow waits for, in city time. A case that ended waits for nothing but for what was pledged, if it was approved."""
     if position.end is not None:
-        await store.end_timers(tx, case.id)
+        await (store.end_timers_but_pledges if case.state == "approved" else store.end_timers)(tx, case.id)
         return
     if case.due_at is None or case.paused_at is not None or case.decided_at is not None:
         await store.end_timer(tx, case.id, "promise", "")

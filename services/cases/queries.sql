@@ -35,6 +35,18 @@ SELECT number, task, word, made_by, actor, reason, at FROM services.case_step WH
 -- name: add_step
 INSERT INTO services.case_step (case_id, number, task, word, made_by, actor, reason, at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8);
 
+-- name: rechecks_of
+SELECT number, since, due_at, closed_at, kept, made_by, reason FROM services.case_recheck WHERE case_id = $1 ORDER BY number;
+
+-- name: open_recheck
+INSERT INTO services.case_recheck (case_id, number, since, due_at) VALUES ($1, $2, $3, $4);
+
+-- name: put_before_staff
+UPDATE services.case_file SET staff_waits = true, due_at = $2 WHERE id = $1;
+
+-- name: close_recheck
+UPDATE services.case_recheck SET closed_at = $3, kept = $4, made_by = $5, actor = $6, reason = $7 WHERE case_id = $1 AND number = $2;
+
 -- name: set_timer
 INSERT INTO services.case_timer (case_id, kind, task, due_at, tries) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (case_id, kind, task) DO UPDATE SET due_at = excluded.due_at, tries = excluded.tries;
@@ -47,6 +59,9 @@ DELETE FROM services.case_timer WHERE case_id = $1 AND kind = $2 AND task = $3;
 
 -- name: end_timers
 DELETE FROM services.case_timer WHERE case_id = $1;
+
+-- name: end_timers_but_pledges -- what was approved on a pledge is checked all the same
+DELETE FROM services.case_timer WHERE case_id = $1 AND kind <> 'pledge';
 
 -- name: due_timers
 SELECT case_id, kind, task, tries FROM services.case_timer WHERE due_at <= $1 ORDER BY due_at LIMIT $2;

@@ -9,7 +9,7 @@ import msgspec
 from foundation import sql
 from foundation.postgres import Database, Record, Transaction
 from foundation.seal import Personal
-from services.cases.model import Case, Made, MadeBy
+from services.cases.model import Case, Made, MadeBy, Recheck
 from services.catalog.draft import Draft
 
 queries = sql.load("services.cases")
@@ -74,6 +74,22 @@ async def add_step(
     await tx.execute(queries.add_step, case, number, task, word, made_by, actor, reason, at)
 
 
+async def rechecks_of(reader: Reader, case: uuid.UUID) -> list[Recheck]:
+    return [Recheck(*row) for row in await reader.fetch(queries.rechecks_of, case)]
+
+
+async def open_recheck(tx: Transaction, case: uuid.UUID, one: Recheck) -> None:
+    await tx.execute(queries.open_recheck, case, one.number, one.since, one.due_at)
+
+
+async def put_before_staff(tx: Transaction, case: uuid.UUID, due_at: datetime) -> None:
+    await tx.execute(queries.put_before_staff, case, due_at)
+
+
+async def close_recheck(tx: Transaction, case: uuid.UUID, one: Recheck, actor: uuid.UUID | None) -> None:
+    await tx.execute(queries.close_recheck, case, one.number, one.closed_at, one.kept, one.made_by, actor, one.reason)
+
+
 async def set_timer(tx: Transaction, case: uuid.UUID, kind: str, task: str, due_at: datetime, tries: int = 0) -> None:
     await tx.execute(queries.set_timer, case, kind, task, due_at, tries)
 
@@ -88,6 +104,10 @@ async def end_timer(tx: Transaction, case: uuid.UUID, kind: str, task: str) -> N
 
 async def end_timers(tx: Transaction, case: uuid.UUID) -> None:
     await tx.execute(queries.end_timers, case)
+
+
+async def end_timers_but_pledges(tx: Transaction, case: uuid.UUID) -> None:
+    await tx.execute(queries.end_timers_but_pledges, case)
 
 
 async def due_timers(reader: Reader, now: datetime, limit: int) -> list[Record]:

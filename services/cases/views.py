@@ -11,7 +11,7 @@ from foundation.postgres import Record
 from services.cases import model, store
 from services.cases.desk import Desk
 from services.cases.follow import letter_ahead
-from services.cases.model import Case, Made, Opened
+from services.cases.model import Case, Made, Opened, Recheck
 from services.cases.move_case import pending
 from services.catalog import draft
 from services.catalog.model import Matter
@@ -81,7 +81,7 @@ class PreviewView(msgspec.Struct, frozen=True):
 
 
 class CheckView(msgspec.Struct, frozen=True):
-    """What became of a pledge."""
+    """What became of a pledge, by its newest check."""
 
     pointer: str
     held: bool
@@ -96,6 +96,13 @@ class PromiseView(msgspec.Struct, frozen=True):
     paused_at: str | None
     late: bool
     working_days_left: int | None
+
+
+class RecheckView(msgspec.Struct, frozen=True):
+    """What was approved on a pledge that did not hold waits for staff."""
+
+    since: str
+    due_at: str
 
 
 class CaseView(msgspec.Struct, frozen=True):
@@ -121,6 +128,7 @@ class CaseView(msgspec.Struct, frozen=True):
     previews: list[PreviewView]
     reasons: list[ReasonView]
     licence: uuid.UUID | None
+    recheck: RecheckView | None
     promise: PromiseView
     acts: list[str]
     created_at: str
@@ -138,6 +146,7 @@ class CaseRow(msgspec.Struct, frozen=True):
     state: str
     applicant: str
     pledged: int
+    recheck: bool  # Approved on a pledge that did not hold.
     promise: PromiseView
     created_at: str
     submitted_at: str | None
@@ -166,7 +175,9 @@ def case_view(desk: Desk, found: Opened, letters: Sequence[Record], *, staff: bo
         asked={one.pointer: draft.agency_of(one.element) for one in matter.prefills},
         choices={} if staff else _choices(matter, held),
         pledged=draft.pledged(matter, held),
-        checks=[CheckView(one.pointer, one.held, one.source, time_of(one.as_of)) for one in held.checks],
+        checks=[
+            CheckView(one.pointer, one.held, one.source, time_of(one.as_of)) for one in {one.pointer: one for one in held.checks}.values()
+        ],
         missing=draft.missing(matter, held),
         hidden=sorted(forms.hidden(matter.form, held.form)),
         steps=step_views(found),
@@ -174,6 +185,7 @@ def case_view(desk: Desk, found: Opened, letters: Sequence[Record], *, staff: bo
         previews=previews_of(found, staff=staff),
         reasons=reason_views(matter, held, staff=staff),
         licence=licence_of_case(case.id) if case.state == "approved" and matter.certificate else None,
+        recheck=RecheckView(clock.rfc3339(again.since), clock.rfc3339(again.due_at)) if (again := found.recheck) else None,
         promise=promise_view(desk, case),
         acts=acts_of(found, staff=staff),
         created_at=clock.rfc3339(case.created_at),
@@ -197,13 +209,13 @@ def case_row(desk: Desk, found: Opened) -> CaseRow:
     name = str(forms.value_at(found.draft.form, "/applicant/name") or "")
     return CaseRow(
         case.id, case.matter, words(found.matter.name), case.agency, case.state, forms.mask("name", name),
-        len(draft.pledged(found.matter, found.draft)), promise_view(desk, case), clock.rfc3339(case.created_at), time_of(case.submitted_at),
+        len(draft.pledged(found.matter, found.draft)), found.recheck is not None, promise_view(desk, case), clock.rfc3339(case.created_at), time_of(case.submitted_at),
     )  # fmt: skip
 
 
 def promise_view(desk: Desk, case: Case) -> PromiseView:
     now = desk.clock.city()
-    running = case.due_at is not None and case.decided_at is None and case.state != "withdrawn"
+    running = case.due_at is not None and (case.decided_at is None or case.staff_waits) and case.state != "withdrawn"
     late = running and case.paused_at is None and case.due_at is not None and now >= case.due_at
     left = model.days_left(case.paused_at or now, case.due_at, desk.calendar) if running and case.due_at is not None else None
     return PromiseView(time_of(case.due_at), time_of(case.paused_at), bool(late), left)
@@ -228,7 +240,16 @@ def step_views(found: Opened) -> list[StepView]:
         for one in pending(found)
     ]
     state = "done" if case.decided_at or case.state == "withdrawn" else "ahead"
-    return [*steps, StepView("decided", words(matter.text("step.decided")), state, "system", time_of(case.decided_at), None)]
+    decided = StepView("decided", words(matter.text("step.decided")), state, "system", time_of(case.decided_at), None)
+    return [*steps, decided, *(_rechecked(found, one) for one in found.rechecks)]
+
+
+def _rechecked(found: Opened, one: Recheck) -> StepView:
+    reason = found.key.unseal(one.reason, store.REASON) if one.reason else None
+    who = "system" if one.made_by == "rule" else "staff"
+    return StepView(
+        "recheck", words(found.matter.text("step.recheck")), "done" if one.closed_at else "now", who, time_of(one.closed_at), reason
+    )
 
 
 def _done(found: Opened, made: Made) -> StepView:
@@ -266,7 +287,8 @@ def _addressed(found: Opened, body: Mapping[str, str], staff: bool) -> Words:
 
 def previews_of(found: Opened, *, staff: bool) -> list[PreviewView]:
     """Whoever decides sees what the applicant will read, before the click."""
-    kinds = {word: model.WORDS[word] for word in acts_of(found, staff=staff) if word in model.WORDS} if staff else {}
+    letters_of = model.RECHECK_WORDS if found.recheck else model.WORDS
+    kinds = {word: letters_of[word] for word in acts_of(found, staff=staff) if word in letters_of} if staff else {}
     letters = {word: letter_ahead(found, kind) for word, kind in kinds.items()}
     return [PreviewView(word, words(said["title"]), _addressed(found, said["body"], staff)) for word, said in letters.items()]
 
@@ -274,6 +296,8 @@ def previews_of(found: Opened, *, staff: bool) -> list[PreviewView]:
 def acts_of(found: Opened, *, staff: bool) -> list[str]:
     """What whoever looks may do now, as the calls are named."""
     state, tasks = found.case.state, [one.node for one in pending(found)]
+    if found.recheck is not None:
+        return list(model.RECHECK_WORDS) if staff else ["check"]
     if staff:
         return [word for task in tasks if task.role == "staff" and state == "in_review" for word in task.decisions]
     acts = {"draft": ["submit"], "supplement": ["supplement"]}.get(state, [])

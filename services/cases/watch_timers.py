@@ -1,12 +1,10 @@
 """What cases wait for comes: a task's time is over, or a silent department is asked again. The times lie in the database."""
 
 import asyncio
-import dataclasses
 import functools
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
-import msgspec
 import structlog
 from prometheus_client import Counter
 
@@ -15,11 +13,10 @@ from foundation.errors import NotFound
 from foundation.postgres import Transaction
 from services.cases import model, store
 from services.cases.desk import Office, asked, locked_case, opened
-from services.cases.model import Opened
 from services.cases.move_case import step
+from services.cases.recheck_case import keep_checks, put_before_staff
 from services.catalog import draft
 from services.flow.errors import NotWaiting
-from services.rules import engine
 from services.rules.model import Known
 
 log = structlog.get_logger()
@@ -113,10 +110,7 @@ async def check_pledges(desk: Office, case: uuid.UUID, tries: int) -> None:
     async def work(tx: Transaction) -> None:
         if not await store.lock_timer(tx, case, "pledge", "", desk.clock.city()):
             return
-        found = await locked_case(desk, tx, case)
-        changed = _checked(found, answers)
-        if changed != found.draft:
-            found = await _keep(desk, tx, found, changed, answers)
+        found = await keep_checks(desk, tx, await locked_case(desk, tx, case), answers)
         left = draft.silent(found.matter, found.draft) if found.case.state != "withdrawn" else []
         if left and tries + 1 < model.PLEDGE_TRIES_MAX:
             await store.set_timer(tx, case, "pledge", "", model.pledge_after(tries + 1, desk.clock.city()), tries + 1)
@@ -124,29 +118,6 @@ async def check_pledges(desk: Office, case: uuid.UUID, tries: int) -> None:
             await store.end_timer(tx, case, "pledge", "")
             if left:
                 log.error("pledge_never_checked", case=str(case), elements=left)
+                await put_before_staff(desk, tx, found)
 
     await desk.database.run(work)
-
-
-def _checked(found: Opened, answers: Mapping[str, Known]) -> draft.Draft:
-    """What is filled in by now is filled in beside, too, where a supplement is being written."""
-    changed = draft.checked(found.matter, found.draft, answers)
-    if changed.beside is None:
-        return changed
-    return msgspec.structs.replace(changed, beside=draft.checked(found.matter, found.draft.worked_on, answers).form)
-
-
-async def _keep(desk: Office, tx: Transaction, found: Opened, changed: draft.Draft, answers: dict[str, Known]) -> Opened:
-    """Staff who have not decided yet see what the rules say by now."""
-    now = desk.clock.city()
-    if found.case.state == "in_review":
-        world = draft.world(found.matter, changed, found.case.submitted_at or now)
-        decision = engine.decide(found.matter.rules, world, clock.local(now).date().isoformat())
-        changed = msgspec.structs.replace(changed, reasons=decision.reasons)
-    case = dataclasses.replace(found.case, sealed=store.sealed(found.key, changed), revision=found.case.revision + 1)
-    await store.save_case(tx, case)
-    held = all(check.held for check in changed.checks[len(found.draft.checks) :])
-    elements = tuple(sorted(element for element, known in answers.items() if known.state != "unknown"))
-    told = events.PledgeChecked(case=case.id, person=case.person, matter=case.matter, version=case.version, elements=elements, held=held)
-    tx.tell(told, at=now)
-    return dataclasses.replace(found, case=case, draft=changed)

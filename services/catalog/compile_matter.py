@@ -273,6 +273,7 @@ def _texts(files: Mapping[str, str], diagram: Diagram | None, faults: list[Fault
     wanted += [f"letter.{kind}.{part}" for kind in model.LETTERS for part in ("title", "body")]
     if diagram is not None:
         wanted += [f"step.{node.id}" for node in diagram.nodes.values() if node.kind in ("rules", "person")]
+    wanted += [key for key in model.STANDARD if key in _said(files)]
     both: dict[str, dict[str, str]] = {key: {} for key in wanted}
     for language in LANGUAGES:
         file = f"i18n/{language}.yaml"
@@ -291,6 +292,11 @@ def _texts(files: Mapping[str, str], diagram: Diagram | None, faults: list[Fault
         if language == "en":
             _same_placeholders(document, both)
     return both
+
+
+def _said(files: Mapping[str, str]) -> set[str]:
+    """Standard texts that the folder says better, in one of its languages at least."""
+    return {key for language in LANGUAGES for key in documents.read("", files.get(f"i18n/{language}.yaml"), []).mapping()}
 
 
 def _placeholders(text: str) -> set[str]:

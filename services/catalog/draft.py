@@ -41,6 +41,7 @@ class Draft(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     memory: dict[str, Known]
     reasons: tuple[Reason, ...] = ()
     checks: tuple[Check, ...] = ()
+    checked_at: datetime | None = None  # When a department last said something about a pledge.
     beside: dict[str, Any] | None = None  # A supplement that is being written: the application itself stays as it was handed in.
     marks: dict[str, int] | None = None  # Which revision changed which answer last; None: from before that was kept.
 
@@ -264,6 +265,12 @@ def checked(matter: Matter, draft: Draft, answers: Mapping[str, Known]) -> Draft
             if value is None and said.state == "value" and not one.choose:
                 draft = msgspec.structs.replace(draft, form=forms.with_value(draft.form, one.pointer, said.value))
     return msgspec.structs.replace(draft, memory={**draft.memory, **fresh}, checks=tuple(checks))
+
+
+def broken(draft: Draft) -> list[str]:
+    """Fields of which the newest check says that they are not as was pledged."""
+    newest = {one.pointer: one.held for one in draft.checks}
+    return sorted(pointer for pointer, held in newest.items() if not held)
 
 
 def silent(matter: Matter, draft: Draft) -> list[str]:

@@ -21,6 +21,35 @@ ASKED: Mapping[str, ElementKind] = {
     "housing.since": "date",
 }
 LETTERS = ("submitted", "supplement", "late", "approved", "rejected")
+# What every matter says in the same words, unless its folder has better ones.
+STANDARD: Mapping[str, Words] = {
+    "step.recheck": {"zh": "复核承诺", "en": "Pledge looked at again"},
+    "letter.pledge.title": {"zh": "承诺核查告知书", "en": "Notice on what was pledged"},
+    "letter.pledge.body": {
+        "zh": "{name}：您的{matter}（{case}）是按您的承诺办的，现在部门有了回应，与承诺不一致：{reason}。登记有误的，请到该部门更正，"
+        "再到办件页按“重新核对”；也可以拨打 12345 说明。工作人员在 {due} 前决定证照是否保留。",
+        "en": "{name}: your {matter} ({case}) was granted on your pledge. By now the register has answered, and it says otherwise: "
+        "{reason}. If the register is wrong, have it corrected there and then press “Check again” on the page of your case; you may "
+        "also call 12345. Staff decide by {due} whether the licence is kept.",
+    },
+    "letter.kept.title": {"zh": "证照保留告知书", "en": "Your licence is kept"},
+    "letter.kept.body": {
+        "zh": "{name}：您的{matter}（{case}）所作承诺已经复核，证照继续有效。{reason}",
+        "en": "{name}: what you pledged for your {matter} ({case}) was looked at again, and your licence holds. {reason}",
+    },
+    "letter.ended.title": {"zh": "撤销决定书", "en": "Your licence is revoked"},
+    "letter.ended.body": {
+        "zh": "{name}：您的{matter}（{case}）所作承诺不成立，证照撤销：{reason}。如不服，可在 60 日内申请行政复议，6 个月内提起行政诉讼。",
+        "en": "{name}: what you pledged for your {matter} ({case}) does not hold, and the licence is revoked: {reason}. Within 60 days you "
+        "may ask for a review, within 6 months bring an action.",
+    },
+    "letter.revoked.title": {"zh": "证照注销告知书", "en": "Your licence has ended"},
+    "letter.revoked.body": {
+        "zh": "{name}：您因{matter}（{case}）取得的证照已注销：{reason}。如不服，可在 60 日内申请行政复议，6 个月内提起行政诉讼。",
+        "en": "{name}: the licence that you hold from your {matter} ({case}) has ended: {reason}. Within 60 days you may ask for a review, "
+        "within 6 months bring an action.",
+    },
+}
 PLACEHOLDERS = ("name", "matter", "case", "reason", "day", "due")
 
 
@@ -88,7 +117,7 @@ class Matter(msgspec.Struct, frozen=True, kw_only=True):
     texts: dict[str, Words]  # Key -> both languages
 
     def text(self, key: str) -> Words:
-        return self.texts.get(key, {"zh": key, "en": key})
+        return self.texts.get(key) or STANDARD.get(key, {"zh": key, "en": key})
 
     def asked(self) -> dict[str, str]:
         """Every element that this matter asks for, with the source that answers."""

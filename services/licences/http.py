@@ -48,7 +48,7 @@ class LicenceView(msgspec.Struct, frozen=True):
     issued_at: str
     valid_from: str
     valid_to: str
-    state: Literal["valid", "not_yet_valid", "expired", "revoked"]
+    state: model.State
     claims: dict[str, Any]
     revoked: WhyView | None
     revoked_at: str | None

@@ -44,9 +44,10 @@ async def issue(
     """
     key = await personal_key(tx, keys, person, now)
     sealed = key.seal(msgspec.json.encode(dict(claims), order="deterministic").decode(), CLAIMS)
-    one = Licence(id_of(case), case, person, class_code, names, agency, now, valid_from, valid_to, permit, claims_sealed=sealed)
+    one = Licence(id_of(case), case, person, class_code, names, agency, now, valid_from, valid_to, permit, claims_sealed=sealed,
+                  permit_id=id_of(case) if permit else None)  # fmt: skip
     if await store.add_licence(tx, one):
-        tx.tell(_issued(one), *_granted(one), at=now)
+        tx.tell(_issued(one), *granted(one), at=now)
         return _issued(one)
     known = await store.licence(tx, one.id)
     assert known is not None, "it stood in the way of a second one"
@@ -59,13 +60,14 @@ def _issued(one: Licence) -> LicenceIssued:
     )
 
 
-def _granted(one: Licence) -> list[PermitGranted]:
+def granted(one: Licence) -> list[PermitGranted]:
+    """What parking is told of the permit that it carries."""
     permit = one.permit
-    if permit is None:
+    if permit is None or one.permit_id is None:
         return []
     return [
         PermitGranted(
-            permit=one.id, plate_token=permit.plate_token, zone=permit.zone, permit_kind=permit.kind, names=one.names,
+            permit=one.permit_id, plate_token=permit.plate_token, zone=permit.zone, permit_kind=permit.kind, names=one.names,
             valid_from=one.valid_from, valid_to=one.valid_to,
         )
     ]  # fmt: skip

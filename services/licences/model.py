@@ -8,9 +8,11 @@ from typing import Any, Literal
 
 from foundation.events import Names
 
-State = Literal["valid", "not_yet_valid", "expired", "revoked"]
-RevokedFor = Literal["plate_passed", "moved_away", "issued_in_error", "holder_asked", "misused"]
-Reason = Literal["unreadable", "forged", "presentation_expired", "unknown", "not_yet_valid", "expired", "revoked"]
+State = Literal["valid", "not_yet_valid", "expired", "suspended", "revoked"]
+RevokedFor = Literal["plate_passed", "moved_away", "issued_in_error", "holder_asked", "misused", "pledge_failed"]
+Reason = Literal[
+    "unreadable", "forged", "presentation_expired", "unknown", "superseded", "not_yet_valid", "expired", "suspended", "revoked"
+]
 
 SHOWN_FOR = timedelta(seconds=60)  # A photograph of a screen is worth nothing a minute later.
 SHOWN_AT_ONCE_MAX = 20  # Of one licence; nobody turns a phone more often in a minute.
@@ -24,6 +26,7 @@ REVOKED_WORDS: Mapping[RevokedFor, Names] = {
     "issued_in_error": Names("发证有误", "it was issued in error"),
     "holder_asked": Names("持证人申请注销", "its holder asked for it"),
     "misused": Names("违规使用", "it was misused"),
+    "pledge_failed": Names("承诺不实", "what was pledged for it did not hold"),
 }
 REASON_WORDS: Mapping[Reason, Names] = {
     "unreadable": Names("这不是证照二维码，请让对方重新出示", "this is not a licence's code; ask for it to be shown again"),
@@ -32,6 +35,8 @@ REASON_WORDS: Mapping[Reason, Names] = {
         "出示已超过一分钟，请让对方重新出示", "it was shown more than a minute ago; ask for it to be shown again"
     ),
     "unknown": Names("没有这张证照的记录", "there is no record of this licence"),
+    "superseded": Names("证照内容已更新，请让对方重新出示", "the licence was amended; ask for it to be shown again"),
+    "suspended": Names("证照暂停使用，等待核查", "the licence is suspended until it was looked at"),
     "not_yet_valid": Names("证照尚未生效", "the licence is not valid yet"),
     "expired": Names("证照已过期", "the licence has expired"),
     "revoked": Names("证照已注销", "the licence was revoked"),
@@ -62,6 +67,10 @@ class Licence:
     revoked_at: datetime | None = None
     revoked_for: RevokedFor | None = None
     claims_sealed: bytes = field(default=b"", repr=False)
+    version: int = 1
+    followed: int = 0  # The newest revision of its case that it followed.
+    permit_id: uuid.UUID | None = None  # Under which parking has the permit now.
+    suspended_at: datetime | None = None
 
     def state_at(self, now: datetime) -> State:
         """Dates are compared when they are used: no late job opens or closes anything. `now` is city time."""
@@ -69,7 +78,9 @@ class Licence:
             return "revoked"
         if now < self.valid_from:
             return "not_yet_valid"
-        return "valid" if now < self.valid_to else "expired"
+        if now >= self.valid_to:
+            return "expired"
+        return "suspended" if self.suspended_at is not None else "valid"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +112,14 @@ class Verdict:
     reason: Reason | None  # None: it holds.
 
 
-def judge(licence: Licence | None, *, shown_until: datetime, wall: datetime, city: datetime) -> Verdict:
-    """A genuine token, by today's state. What was shown too long ago says nothing more."""
+def judge(found: tuple[Licence, int] | None, *, shown_until: datetime, wall: datetime, city: datetime) -> Verdict:
+    """A genuine token of a licence and of one of its versions, by today's state. What was shown too long ago says nothing more."""
     if wall >= shown_until:
         return Verdict(None, "presentation_expired")
-    if licence is None:
+    if found is None:
         return Verdict(None, "unknown")
+    licence, version = found
     state = licence.state_at(city)
+    if state == "valid" and version != licence.version:
+        return Verdict(licence, "superseded")
     return Verdict(licence, None if state == "valid" else state)

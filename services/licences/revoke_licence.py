@@ -6,7 +6,7 @@ from datetime import datetime
 from foundation.events import LicenceRevoked, PermitEnded
 from foundation.postgres import Transaction
 from services.licences import store
-from services.licences.model import RevokedFor
+from services.licences.model import Licence, RevokedFor
 
 
 async def revoke(tx: Transaction, licence: uuid.UUID, *, reason: RevokedFor, now: datetime) -> bool:
@@ -16,6 +16,12 @@ async def revoke(tx: Transaction, licence: uuid.UUID, *, reason: RevokedFor, now
         return False
     await store.revoke_licence(tx, licence, reason, now)
     tx.tell(LicenceRevoked(licence=one.id, person=one.person, class_code=one.class_code, reason=reason, revoked_at=now), at=now)
-    if one.permit is not None:
-        tx.tell(PermitEnded(permit=one.id, plate_token=one.permit.plate_token, ended_at=now), at=now)
+    tx.tell(*ended(one, now), at=now)
     return True
+
+
+def ended(one: Licence, now: datetime) -> list[PermitEnded]:
+    """What parking is told when the permit that it carries ends; one that is suspended carries none."""
+    if one.permit is None or one.permit_id is None:
+        return []
+    return [PermitEnded(permit=one.permit_id, plate_token=one.permit.plate_token, ended_at=now)]

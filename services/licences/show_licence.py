@@ -34,7 +34,7 @@ async def show_licence(
         raise TooMany("it is being shown already; wait a minute", retry_after_s=int(model.SHOWN_FOR.total_seconds()))
     began = wall.replace(microsecond=0)
     shown = Shown(ids.random_id(), one.class_code, one.valid_to, began, began + model.SHOWN_FOR)
-    await store.keep_shown(tx, shown.number, one.id, shown.expires_at)
+    await store.keep_shown(tx, shown.number, one, shown.expires_at)
     return Presentation(token.write(shown, keyring, issuer), shown.expires_at)
 
 

@@ -21,7 +21,7 @@ async def add_licence(tx: Transaction, one: Licence) -> bool:
     return (
         await tx.value(
             queries.add_licence, one.id, one.case, one.person, one.class_code, one.names.zh, one.names.en, one.agency, one.issued_at,
-            one.valid_from, one.valid_to, one.claims_sealed, *parts,
+            one.valid_from, one.valid_to, one.claims_sealed, *parts, one.permit_id,
         )
         is not None
     )  # fmt: skip
@@ -35,6 +35,13 @@ async def licence(reader: Reader, licence: uuid.UUID) -> Licence | None:
 async def lock_licence(tx: Transaction, licence: uuid.UUID) -> Licence | None:
     row = await tx.row(queries.lock_licence, licence)
     return licence_of(row) if row else None
+
+
+async def amend_licence(tx: Transaction, one: Licence) -> None:
+    """What may change of a licence: its claims, its permit, whether it is suspended, and what it has followed."""
+    permit = one.permit
+    parts = (permit.plate_token, permit.zone, permit.kind) if permit else (None, None, None)
+    await tx.execute(queries.amend_licence, one.id, one.version, one.followed, one.claims_sealed, *parts, one.permit_id, one.suspended_at)
 
 
 async def revoke_licence(tx: Transaction, licence: uuid.UUID, reason: RevokedFor, at: datetime) -> None:
@@ -56,13 +63,14 @@ async def count_shown(tx: Transaction, licence: uuid.UUID, now: datetime) -> int
     return int(await tx.value(queries.count_shown, licence, now))
 
 
-async def keep_shown(tx: Transaction, number: uuid.UUID, licence: uuid.UUID, expires_at: datetime) -> None:
-    await tx.execute(queries.keep_shown, number, licence, expires_at)
+async def keep_shown(tx: Transaction, number: uuid.UUID, one: Licence, expires_at: datetime) -> None:
+    await tx.execute(queries.keep_shown, number, one.id, expires_at, one.version)
 
 
-async def licence_shown(reader: Reader, number: uuid.UUID) -> Licence | None:
+async def licence_shown(reader: Reader, number: uuid.UUID) -> tuple[Licence, int] | None:
+    """The licence of now, and which version of it was shown."""
     row = await reader.row(queries.licence_shown, number)
-    return licence_of(row) if row else None
+    return (licence_of(row), row["shown_version"]) if row else None
 
 
 async def forget_shown(tx: Transaction, before: datetime) -> None:
@@ -74,4 +82,5 @@ def licence_of(row: Record) -> Licence:
     return Licence(
         row["id"], row["case_id"], row["person"], row["class_code"], Names(row["name_zh"], row["name_en"]), row["agency"],
         row["issued_at"], row["valid_from"], row["valid_to"], permit, row["revoked_at"], row["revoked_for"], row["claims_sealed"],
+        row["version"], row["followed"], row["permit"], row["suspended_at"],
     )  # fmt: skip

@@ -19,8 +19,8 @@ async def verify(database: Database, keyring: Keyring, text: str, *, issuer: str
         return Verdict(None, "unreadable")
     except token.Forged:
         return Verdict(None, "forged")
-    licence = None if wall >= shown.expires_at else await store.licence_shown(database, shown.number)
-    return model.judge(licence, shown_until=shown.expires_at, wall=wall, city=city)
+    found = None if wall >= shown.expires_at else await store.licence_shown(database, shown.number)
+    return model.judge(found, shown_until=shown.expires_at, wall=wall, city=city)
 
 
 class Throttle:

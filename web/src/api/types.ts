@@ -59,6 +59,7 @@ export interface CaseRow {
   state: string;
   applicant: string;
   pledged: number;
+  recheck: boolean;
   promise: PromiseView;
   created_at: string;
   submitted_at: string | null;
@@ -85,6 +86,7 @@ export interface CaseView {
   previews: PreviewView[];
   reasons: ReasonView[];
   licence: string | null;
+  recheck: RecheckView | null;
   promise: PromiseView;
   acts: string[];
   created_at: string;
@@ -253,7 +255,7 @@ export interface LicenceView {
   issued_at: string;
   valid_from: string;
   valid_to: string;
-  state: 'expired' | 'not_yet_valid' | 'revoked' | 'valid';
+  state: 'expired' | 'not_yet_valid' | 'revoked' | 'suspended' | 'valid';
   claims: Record<string, unknown>;
   revoked: WhyView | null;
   revoked_at: string | null;
@@ -635,6 +637,11 @@ export interface ReasonView {
   verdict: string;
   text: ServicesCasesViewsWords;
   values: ValueView[];
+}
+
+export interface RecheckView {
+  since: string;
+  due_at: string;
 }
 
 export interface RefusedView {

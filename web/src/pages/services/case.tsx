@@ -7,15 +7,16 @@ import { labelOf } from '../../forms/schema_form';
 import { partAt, type Schema } from '../../forms/schema';
 import { lang, named, type Words } from '../../i18n';
 import { agency, moment, t } from '../../i18n/services';
+import { ActButton } from '../../kit/controls';
 import { Icon } from '../../kit/icon';
-import { Trouble, Waiting } from '../../kit/say';
+import { say, Trouble, Waiting } from '../../kit/say';
 import { Light } from '../../kit/status';
 import type { PageProps } from '../../router';
 import { PageHead } from '../../shell';
 import { Accesses } from './accesses_table';
 import { ConfirmDialog } from './confirm';
 import { lastReason } from './form';
-import { lastDay, promiseLine, StatePill, usePages } from './parts';
+import { dayBefore, lastDay, promiseLine, StatePill, usePages } from './parts';
 import { Reasons } from './reasons';
 
 export default function CasePage({ params }: PageProps) {
@@ -66,14 +67,24 @@ function useAct(view: CaseView, set: (view: CaseView) => void) {
       setError(problem);
     }
   };
+  const check = async () => {
+    try {
+      const now = await ask<CaseView>('POST', `/api/v1/services/cases/${view.id}/check`);
+      set(now);
+      setError(null);
+      if (now.recheck) say(t('now.recheck.still'));
+    } catch (problem) {
+      setError(problem);
+    }
+  };
   const dialog = asking && (
     <ConfirmDialog title={t(`${asking}.title`)} yes={t(`${asking}.yes`)} no={t('no.leave')} bad={asking === 'withdraw'} onYes={() => run(asking)} onNo={() => setAsking(null)}>{t(`${asking}.line`)}</ConfirmDialog>
   );
-  return { ask: setAsking, error, dialog };
+  return { ask: setAsking, check, error, dialog };
 }
 
 /** What matters now, first: a wish of the office, a result, or the day by which there is one. */
-function Now({ view, act }: { view: CaseView; act: { ask: (word: Word) => void } }) {
+function Now({ view, act }: { view: CaseView; act: { ask: (word: Word) => void; check: () => Promise<void> } }) {
   const form = `/services/cases/${view.id}/form`;
   return (
     <section class="card sec stack now">
@@ -81,12 +92,22 @@ function Now({ view, act }: { view: CaseView; act: { ask: (word: Word) => void }
       {view.state === 'draft' && <><p class="lead strong">{t('now.draft')}</p><a class="btn go" href={form}>{t('now.draft.go')}</a></>}
       {(view.state === 'submitted' || view.state === 'in_review') && <><p class="lead strong">{t(view.promise.late ? 'now.late' : 'now.running', { when: lastDay(view.promise), agency: agency(view.agency) })}</p><p class="meta">{promiseLine(view.promise)}</p></>}
       {view.state === 'supplement' && <><div><p class="lead strong">{lastReason(view)}</p><p class="meta">{t('now.supplement', { n: view.promise.working_days_left ?? 0 })}</p></div><div class="line flow"><a class="btn go" href={`${form}?step=check`}>{t('now.supplement.go')}</a></div></>}
-      {view.state === 'approved' && <><p class="lead strong">{t('now.approved')}</p>{view.licence && <a class="btn go" href={`/services/licences/${view.licence}`}>{t('now.approved.go')}</a>}</>}
+      {view.state === 'approved' && view.recheck && <Recheck due={view.recheck.due_at} check={act.check} />}
+      {view.state === 'approved' && <>{!view.recheck && <p class="lead strong">{t('now.approved')}</p>}{view.licence && <a class="btn go" href={`/services/licences/${view.licence}`}>{t('now.approved.go')}</a>}</>}
       {view.state === 'rejected' && <><p class="lead strong">{t('now.rejected')}</p>{lastReason(view) && <p>{lastReason(view)}</p>}{view.acts.includes('review') && <><p class="meta">{t('now.review')}</p><div><button type="button" class="btn go" onClick={() => act.ask('review')}>{t('review.yes')}</button></div></>}</>}
       {view.state === 'withdrawn' && <><p class="lead strong">{t('now.withdrawn')}</p><a class="btn" href={`/services/matters/${view.matter}`}>{t('now.withdrawn.go')}</a></>}
     </section>
   );
 }
+
+/** What was pledged and does not hold: by when staff decide, and what she can do until then. */
+const Recheck = ({ due, check }: { due: string; check: () => Promise<void> }) => (
+  <>
+    <p class="lead strong">{t('now.recheck')}</p>
+    <p>{t('now.recheck.line', { when: dayBefore(due) })}</p>
+    <div><ActButton act={check}>{t('now.recheck.go')}</ActButton></div>
+  </>
+);
 
 function Timeline({ view }: { view: CaseView }) {
   const paused = view.promise.paused_at !== null;

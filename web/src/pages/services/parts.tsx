@@ -22,12 +22,14 @@ export function promiseLine(promise: PromiseView): string {
   if (promise.due_at === null) return '';
   return t('promise.left', { when: lastDay(promise), n: promise.working_days_left ?? 0 });
 }
-export const lastDay = (promise: PromiseView): string => (promise.due_at ? day(new Date(Date.parse(promise.due_at) - 1000)) : '');
+export const dayBefore = (due: string): string => day(new Date(Date.parse(due) - 1000));
+export const lastDay = (promise: PromiseView): string => (promise.due_at ? dayBefore(promise.due_at) : '');
 
 export function caseLine(row: CaseRow): string {
   if (row.state === 'draft') return t('row.draft', { when: moment(row.created_at) });
   if (row.state === 'supplement') return t('row.supplement');
   if (row.state === 'submitted' || row.state === 'in_review') return t('row.running', { agency: agency(row.agency), promise: promiseLine(row.promise) });
+  if (row.recheck) return t('row.recheck');
   return t(row.state === 'approved' ? 'row.approved' : row.state === 'rejected' ? 'row.rejected' : 'row.withdrawn', { when: moment(row.submitted_at ?? row.created_at) });
 }
 
@@ -54,7 +56,7 @@ export const MatterLink = ({ row }: { row: MatterRow }) => (
 export const LicenceLink = ({ one }: { one: LicenceView }) => (
   <a class="licence" href={`/services/licences/${one.id}`}>
     <b>{named(one.name)}</b>
-    {one.state === 'valid' ? <span class="fine">{t('licence.to', { when: date(one.valid_to) })}</span> : <span><Pill tone={one.state === 'revoked' ? 'bad' : 'mute'}>{t(`licence.${one.state}`)}</Pill></span>}
+    {one.state === 'valid' ? <span class="fine">{t('licence.to', { when: date(one.valid_to) })}</span> : <span><Pill tone={one.state === 'revoked' ? 'bad' : one.state === 'suspended' ? 'warn' : 'mute'}>{t(`licence.${one.state}`)}</Pill></span>}
   </a>
 );
 

@@ -88,6 +88,7 @@ function Ahead({ view, word, reason }: { view: CaseView; word: Word; reason: str
   const matter = useGet<MatterView>(`/api/v1/services/matters/${view.matter}`).data;
   const letter = view.previews.find((one) => one.decision === word);
   const says = reason.trim() || (word === 'approve' ? ruled(view) : t('letter.reason'));
+  if (view.recheck) return <Again view={view} word={word} reason={reason} />;
   return (
     <section class="two">
       <div>
@@ -105,6 +106,19 @@ function Ahead({ view, word, reason }: { view: CaseView; word: Word; reason: str
     </section>
   );
 }
+
+/** What was approved is looked at once more: it is kept, or it ends. */
+function Again({ view, word, reason }: { view: CaseView; word: Word; reason: string }) {
+  const letter = view.previews.find((one) => one.decision === word), end = endOf(word);
+  return (
+    <section class="two">
+      <div><h3>{t(`after.${end}`)}</h3><ul class="rules"><li>{t(`again.${end}`)}</li>{end === 'end' && <li>{t('after.remedies')}</li>}<li>{t('after.letter')}</li></ul></div>
+      {letter && <div><h3>{named(letter.title)}</h3><blockquote class="letter" data-letter>{named(letter.body).replace('{reason}', reason.trim() || (end === 'end' ? t('letter.reason') : ''))}</blockquote></div>}
+    </section>
+  );
+}
+
+const endOf = (word: Word) => (word === 'approve' ? 'keep' : 'end');
 
 /** Without a reason of one's own the letter says what the rules said, as the server writes it. */
 function ruled(view: CaseView): string {
@@ -140,7 +154,7 @@ function Decide({ view, word, setWord, reason, setReason, decided, again }: {
     busy.current = true;
     try {
       await ask<CaseView>('POST', `/api/v1/services/cases/${view.id}/decision`, { body: { decision: word, reason: reason.trim() } });
-      say(t(`done.${word}`));
+      say(t(view.recheck ? `done.${endOf(word)}` : `done.${word}`));
       decided();
     } catch (error) {
       const status = error instanceof ProblemError ? error.status : 0;
@@ -156,7 +170,7 @@ function Decide({ view, word, setWord, reason, setReason, decided, again }: {
       void send();
     }
   };
-  const options = (['approve', 'supplement', 'reject'] as const).filter((one) => view.acts.includes(one)).map((one) => ({ value: one, text: t(`word.${one}`) }));
+  const options = (['approve', 'supplement', 'reject'] as const).filter((one) => view.acts.includes(one)).map((one) => ({ value: one, text: t(view.recheck ? `word.${endOf(one)}` : `word.${one}`) }));
   return (
     <footer class="decide" onKeyDown={keys}>
       {Object.keys(errors).length > 0 && <div class="all"><ErrorSummary errors={errors} /></div>}
@@ -167,7 +181,7 @@ function Decide({ view, word, setWord, reason, setReason, decided, again }: {
         <span class="sr" id="why-hint">{t('keys')}</span>
         {errors.why && <span class="sr" id="why-error">{errors.why}</span>}
       </div>
-      <ActButton act={send} kind={word === 'reject' ? 'bad' : 'go'}>{t(KEYS[word])}</ActButton>
+      <ActButton act={send} kind={word === 'reject' ? 'bad' : 'go'}>{t(view.recheck ? `decide.${endOf(word)}` : KEYS[word])}</ActButton>
       <p class="fine all care-off keyline">{t('keys')}</p>
     </footer>
   );

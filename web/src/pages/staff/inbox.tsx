@@ -59,6 +59,7 @@ function lanesOf(rows: CaseRow[]): Lane[] {
     { id: 'all', text: t('lane.all'), has: () => true },
     ...(['late', 'today', 'calm'] as const).map((clock) => ({ id: clock, text: t(`lane.${clock}`), has: (row: CaseRow) => clockOf(row) === clock })),
     { id: 'pledged', text: t('lane.pledged'), has: (row) => row.pledged > 0 },
+    { id: 'recheck', text: t('lane.recheck'), has: (row) => row.recheck },
     ...[...matters].sort().map(([code, text]) => ({ id: `matter:${code}`, text, has: (row: CaseRow) => row.matter === code })),
   ];
 }
@@ -73,8 +74,8 @@ function Lanes({ lanes, rows, lane }: { lanes: Lane[]; rows: CaseRow[]; lane: st
     <nav class="pane side" aria-label={t('lanes')}>
       <h2>{t('lanes.mine')}</h2>{lanes.slice(0, 1).map(link)}
       <h2>{t('lanes.clock')}</h2>{lanes.slice(1, 4).map(link)}
-      <h2>{t('lanes.look')}</h2>{lanes.slice(4, 5).map(link)}
-      {lanes.length > 5 && <><h2>{t('lanes.matters')}</h2>{lanes.slice(5).map(link)}</>}
+      <h2>{t('lanes.look')}</h2>{lanes.slice(4, 6).map(link)}
+      {lanes.length > 6 && <><h2>{t('lanes.matters')}</h2>{lanes.slice(6).map(link)}</>}
     </nav>
   );
 }
@@ -97,6 +98,7 @@ function List({ rows, current, lane }: { rows: CaseRow[]; current?: string; lane
           <a href={`/inbox/${row.id}${lane === 'all' ? '' : `?lane=${encodeURIComponent(lane)}`}`} aria-current={row.id === current ? 'true' : undefined} tabIndex={row.id === stop ? 0 : -1}>
             <span class="line apart"><b class="cut">{named(row.name)}</b><ClockLight row={row} /></span>
             <span class="line apart c-2"><span class="cut">{row.applicant || t('nameless')}<i class="sep"> </i>{row.submitted_at ? t('since', { when: moment(row.submitted_at) }) : ''}</span><span class="code">{row.id.slice(0, 8)}</span></span>
+            {row.recheck && <span class="line"><Pill tone="bad">{t('recheck')}</Pill></span>}
             {row.pledged > 0 && <span class="line"><Pill tone="warn">{t('pledged', { n: row.pledged })}</Pill></span>}
           </a>
         </li>
