@@ -209,7 +209,8 @@ def case_row(desk: Desk, found: Opened) -> CaseRow:
     name = str(forms.value_at(found.draft.form, "/applicant/name") or "")
     return CaseRow(
         case.id, case.matter, words(found.matter.name), case.agency, case.state, forms.mask("name", name),
-        len(draft.pledged(found.matter, found.draft)), found.recheck is not None, promise_view(desk, case), clock.rfc3339(case.created_at), time_of(case.submitted_at),
+        len(draft.pledged(found.matter, found.draft)), found.recheck is not None, promise_view(desk, case),
+        clock.rfc3339(case.created_at), time_of(case.submitted_at),
     )  # fmt: skip
 
 
