@@ -18,9 +18,9 @@ SHOWN = {  # Facts that nobody follows yet: where people see what they say.
     "debt_paid": "/api/v1/me/wallet",
     "case_opened": "/api/v1/services/cases",
     "case_withdrawn": "/api/v1/services/cases",
-    "pledge_checked": "/api/v1/services/cases/{id}",
     "licence_issued": "/api/v1/services/licences",
-    "licence_revoked": "/api/v1/services/licences",
+    "licence_amended": "/api/v1/services/licences",
+    "licence_suspended": "/api/v1/services/licences",
 }
 
 
