@@ -17,6 +17,7 @@ from benchmarks.rows import Row, measured
 from foundation import events, ids, journal, migrate, postgres, seal
 from foundation.clock import Clock
 from foundation.postgres import Database, Transaction
+from onelot.places import places_of
 from services.cases import store
 from services.cases.desk import Office
 from services.cases.follow import EffectsFollower, StepsFollower
@@ -70,7 +71,7 @@ async def measure(postgres_url: str, place: Path) -> list[Row]:
         await publish_built_in(database, now=datetime.now(UTC))
         shelf, fresh = Shelf(database), Fresh()
         await shelf.load()
-        office = Office(keys, Clock(), Versions(), AllDaysWorked(), database, shelf, fresh, fresh)
+        office = Office(keys, Clock(), Versions(), AllDaysWorked(), database, shelf, fresh, fresh, places_of("zhengzhou"))
         rows = [await _submit(office), await _hour(office)]
         return [*rows, _decision(), await _load(database)]
 

@@ -61,7 +61,7 @@ class TooBig(Problem):
 
 
 class WrongType(Problem):
-    status, slug, title = 415, "wrong-type", "Send application/json"
+    status, slug, title = 415, "wrong-type", "This is of a type that is not taken here"
 
 
 class Invalid(Problem):

@@ -58,6 +58,13 @@ class Page(msgspec.Struct, Generic[Item], frozen=True):
     next_cursor: str | None = None
 
 
+ReadBody = Callable[[int], Awaitable[bytes]]
+
+
+async def _was_read(most: int) -> bytes:
+    raise AssertionError("the door has read this body already: it is in call.raw")
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """One request, after the door has decoded it and found out who asks."""
@@ -70,6 +77,7 @@ class Call:
     raw: bytes
     address: str
     route: str  # method and the path as asked: what an Idempotency-Key belongs to, together with the caller
+    read: ReadBody = _was_read  # The body of a route that `takes` files, up to so many bytes. Raises TooBig.
 
     @property
     def me(self) -> Caller:
@@ -117,6 +125,7 @@ class Route:
     unsure: bool = False  # Open to a log-in that may be a stranger's, too: what shows nothing of who held the number before.
     raw_body: bool = False  # The handler reads call.raw itself (signed callbacks).
     binary: bool = False  # Answers Raw bytes.
+    takes: Sequence[str] = ()  # Media types of a body that the handler reads itself (call.read), once it knows how large it may be.
 
 
 class _Kept(msgspec.Struct, frozen=True):

@@ -83,16 +83,16 @@ class Keys:
         month = at.astimezone(UTC).strftime("%Y%m")
         if month not in self._months:
             self._take(self._read(month))
-        return _encrypt(self._months[month], _BY_MONTH + month.encode(), text)
+        return _encrypt(self._months[month], _BY_MONTH + month.encode(), text.encode())
 
     def seal_lasting(self, text: str) -> bytes:
         """Under a key that no retention drops."""
-        return _encrypt(self._lasting, _LASTING, text)
+        return _encrypt(self._lasting, _LASTING, text.encode())
 
     def unseal(self, sealed: bytes) -> str:
         """Raises SealBroken."""
         if sealed[:1] == _LASTING:
-            return _decrypt(self._lasting, sealed, len(_LASTING))
+            return _decrypt(self._lasting, sealed, len(_LASTING)).decode()
         if sealed[:1] != _BY_MONTH:
             raise SealBroken("unknown seal")
         month = sealed[1:7].decode("ascii", "replace")
@@ -100,18 +100,18 @@ class Keys:
             self._take(self._read())
         if month not in self._months:
             raise SealBroken("its month's key was dropped")
-        return _decrypt(self._months[month], sealed, 7)
+        return _decrypt(self._months[month], sealed, 7).decode()
 
     def new_personal(self, owner: str) -> bytes:
         """A fresh key of one person, wrapped by the lasting key: what the database keeps of it. Erasing the person is dropping it."""
-        return _encrypt(self._lasting, _WRAPPED + _digest_of(owner), os.urandom(KEY_BYTES).hex())
+        return _encrypt(self._lasting, _WRAPPED + _digest_of(owner), os.urandom(KEY_BYTES).hex().encode())
 
     def personal(self, owner: str, wrapped: bytes) -> "Personal":
         """A person's own key, unwrapped. Raises SealBroken for a changed one, or another person's."""
         head = _WRAPPED + _digest_of(owner)
         if wrapped[: len(head)] != head:
             raise SealBroken("this is another person's key")
-        return Personal(bytes.fromhex(_decrypt(self._lasting, wrapped, len(head))), owner)
+        return Personal(bytes.fromhex(_decrypt(self._lasting, wrapped, len(head)).decode()), owner)
 
     def signing_keys(self) -> list[SigningKey]:
         """All that ever signed, the oldest first, as the file says now."""
@@ -196,9 +196,17 @@ class Personal:
 
     def seal(self, text: str, place: str) -> bytes:
         """`place` names where it is kept: table and column, or table and row."""
-        return _encrypt(self._key, _PERSONAL, text, self._bound(place))
+        return self.seal_bytes(text.encode(), place)
 
     def unseal(self, sealed: bytes, place: str) -> str:
+        """Raises SealBroken."""
+        return self.unseal_bytes(sealed, place).decode()
+
+    def seal_bytes(self, content: bytes, place: str) -> bytes:
+        """The same for what is no text."""
+        return _encrypt(self._key, _PERSONAL, content, self._bound(place))
+
+    def unseal_bytes(self, sealed: bytes, place: str) -> bytes:
         """Raises SealBroken."""
         if sealed[:1] != _PERSONAL:
             raise SealBroken("unknown seal")
@@ -218,15 +226,15 @@ def _digest_of(owner: str) -> bytes:
     return hashlib.blake2b(owner.encode(), digest_size=8).digest()
 
 
-def _encrypt(key: AESGCM, head: bytes, text: str, bound: bytes = b"") -> bytes:
+def _encrypt(key: AESGCM, head: bytes, content: bytes, bound: bytes = b"") -> bytes:
     nonce = os.urandom(NONCE_BYTES)
-    return head + nonce + key.encrypt(nonce, text.encode(), head + bound)
+    return head + nonce + key.encrypt(nonce, content, head + bound)
 
 
-def _decrypt(key: AESGCM, sealed: bytes, head: int, bound: bytes = b"") -> str:
+def _decrypt(key: AESGCM, sealed: bytes, head: int, bound: bytes = b"") -> bytes:
     nonce, rest = sealed[head : head + NONCE_BYTES], sealed[head + NONCE_BYTES :]
     try:
-        return key.decrypt(nonce, rest, sealed[:head] + bound).decode()
+        return key.decrypt(nonce, rest, sealed[:head] + bound)
     except (InvalidTag, ValueError):  # ValueError: cut off inside the nonce.
         raise SealBroken("the sealed value was changed") from None
 

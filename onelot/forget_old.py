@@ -15,6 +15,7 @@ from gateway_mqtt import store as gateway
 from parking.pulse import follow as pulse
 from parking.sessions import follow as sessions
 from services.cases import forget_old as cases
+from services.evidence import forget_old as evidence
 from services.exchange import forget_old as exchange
 from services.identity import forget_old as identity
 from services.licences import show_licence
@@ -41,6 +42,7 @@ async def forget_old(database: Database, clock: Clock) -> None:
     await show_licence.forget_old(database, clock.wall())
     await exchange.forget_old(database, city)
     await cases.forget_old(database, city)
+    await evidence.forget_old(database, city)
 
 
 async def keep_forgetting(database: Database, clock: Clock, done: Callable[[], None]) -> None:

@@ -1,6 +1,8 @@
 """The HTTP door: mounts every house's routes, finds out who asks, and maps errors to RFC 9457 in one place."""
 
+import asyncio
 import contextlib
+import functools
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
@@ -13,12 +15,14 @@ from foundation import postgres
 from foundation.caller import Caller
 from foundation.errors import Away, NotAllowed, NotFound, NotLoggedIn, Problem, TooBig, WrongType
 from foundation.http import Call, Raw, Reply, Route, Who, decode_body, decode_query
+from onelot.uploads import Uploads
 from services.identity import door
 from services.identity.who_is import Known
 
 log = structlog.get_logger()
 
 BODY_BYTES_MAX = 256 * 1024
+UPLOAD_SECONDS_MAX = 120.0  # A body that a handler reads itself has arrived by then.
 REQUESTS_SECONDS_MAX = 2.0  # What is being answered when the city ends has so long.
 SECURITY_HEADERS = {
     "Content-Security-Policy": "default-src 'self'; img-src 'self' data: blob:; style-src 'self'; script-src 'self'; "
@@ -37,11 +41,12 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 def mount(app: web.Application, routes: Sequence[Route], known: Known, *, secure: bool) -> None:
     """Add the routes of all houses; what is not one of them answers 404 as a problem, too."""
+    uploads = Uploads()
     for route in routes:
         if route.method == "GET":
-            app.router.add_get(route.path, _handler(route, known, secure))  # HEAD, too.
+            app.router.add_get(route.path, _handler(route, known, uploads, secure))  # HEAD, too.
         else:
-            app.router.add_route(route.method, route.path, _handler(route, known, secure))
+            app.router.add_route(route.method, route.path, _handler(route, known, uploads, secure))
 
 
 def application() -> web.Application:
@@ -56,14 +61,15 @@ async def _guard(_: web.Request, response: web.StreamResponse) -> None:
         response.headers.setdefault(name, value)
 
 
-def _handler(route: Route, known: Known, secure: bool) -> Handler:
+def _handler(route: Route, known: Known, uploads: Uploads, secure: bool) -> Handler:
     seconds, requests = SECONDS.labels(route.path), {status: REQUESTS.labels(route.path, status) for status in (route.status, 200)}
 
     async def handle(request: web.Request) -> web.StreamResponse:
         began = time.perf_counter()
         caller = await _caller(request, route, known, secure)
         call = await _call(request, route, caller)
-        answer = await route.handle(call)
+        with uploads.place(call.me.person) if route.takes else contextlib.nullcontext():
+            answer = await route.handle(call)
         seconds.observe(time.perf_counter() - began)
         reply = answer if isinstance(answer, Reply) else Reply(answer, route.status)
         (requests.get(reply.status) or REQUESTS.labels(route.path, reply.status)).inc()
@@ -99,7 +105,7 @@ def _may(caller: Caller, who: Who) -> bool:
 
 
 async def _call(request: web.Request, route: Route, caller: Caller | None) -> Call:
-    raw = await _read(request)
+    raw = b"" if route.takes else await _read(request)
     if any("\x00" in part for part in request.match_info.values()):
         raise NotFound
     query = decode_query(request.query, route.query) if route.query else None
@@ -109,7 +115,8 @@ async def _call(request: web.Request, route: Route, caller: Caller | None) -> Ca
             raise WrongType
         body = decode_body(raw, route.body)
     address = request.remote or ""
-    return Call(dict(request.match_info), query, body, caller, request.headers, raw, address, f"{request.method} {request.path}")
+    path, asked = dict(request.match_info), f"{request.method} {request.path}"
+    return Call(path, query, body, caller, request.headers, raw, address, asked, functools.partial(_read_up_to, request))
 
 
 async def _read(request: web.Request) -> bytes:
@@ -117,6 +124,24 @@ async def _read(request: web.Request) -> bytes:
         return await request.read()
     except web.HTTPRequestEntityTooLarge:
         raise TooBig(f"a body has {BODY_BYTES_MAX} bytes at most") from None
+
+
+async def _read_up_to(request: web.Request, most: int) -> bytes:
+    """Never more in memory than may be; what says beforehand that it is larger is not begun."""
+    if (request.content_length or 0) > most:
+        raise TooBig(f"this may have {most} bytes at most")
+    held = bytearray()
+    try:
+        async with asyncio.timeout(UPLOAD_SECONDS_MAX):
+            async for chunk in request.content.iter_any():
+                held += chunk
+                if len(held) > most:
+                    raise TooBig(f"this may have {most} bytes at most")
+    except web.RequestPayloadError:
+        raise BadRequest("it was cut off on its way; send it again") from None
+    except TimeoutError:
+        raise BadRequest(f"it did not arrive within {UPLOAD_SECONDS_MAX:.0f} seconds; try again where the network is better") from None
+    return bytes(held)
 
 
 def _response(reply: Reply) -> web.Response:

@@ -36,6 +36,7 @@ from gateway_mqtt.registry import Registry
 from gateway_mqtt.registry import SitesFollower as GatewaySitesFollower
 from onelot.config import ERASURES, Misused, Settings
 from onelot.outside import BANK_KEY_ID, MERCHANT, Outside
+from onelot.places import places_of
 from onelot.relay import Relay
 from onelot.sockets import Sockets
 from parking.bills import apply_permits, pay_bill
@@ -54,6 +55,7 @@ from parking.sites.store import SitesFollower
 from parking.tariffs import http as tariffs_http
 from parking.tariffs.book import Book
 from parking.tariffs.calendar import official
+from services.cases import files_http
 from services.cases import http as cases_http
 from services.cases.desk import Desk, Office
 from services.cases.follow import EffectsFollower, StepsFollower
@@ -179,7 +181,9 @@ def _assemble(
     bank = SimBank(_bank_settings(settings, outside, parts), web, clock)
     departments = HttpDepartments(web, outside.departments_url, outside.departments_key, catalogue.official())
     exchange = Exchange(database, keys, clock, catalogue.official(), departments)
-    office = Office(keys, clock, Versions(), official(), database, Shelf(database), _Registers(exchange), _Accesses(clock))
+    office = Office(
+        keys, clock, Versions(), official(), database, Shelf(database), _Registers(exchange), _Accesses(clock), places_of(settings.city)
+    )
     fanout, sockets = Fanout(board, clock), Sockets(known, secure=door.is_secure(settings.url))
     city = City(
         settings, clock, keys, bell, database, registry, ingest, listener, board, fanout, book, known, sender, bank, exchange,
@@ -239,6 +243,7 @@ def _routes(city: City, web: aiohttp.ClientSession, outside: Outside) -> list[Ro
         *exchange_http.routes(database, city.exchange.catalogue),
         *catalog_http.routes(city.office.shelf),
         *cases_http.routes(city.office),
+        *files_http.routes(city.office),
         *sessions_http.routes(database, keys, city.book, clock),
         *bills_http.routes(database, keys, clock, functools.partial(_token_of_plate, database, keys)),
         *payments_http.routes(database, keys, clock, city.bank, _bill_of),

@@ -67,6 +67,22 @@ CREATE TABLE services.case_timer (
     CONSTRAINT case_timer_kind_check CHECK ((kind = ANY (ARRAY['flow'::text, 'pledge'::text, 'promise'::text])))
 );
 
+CREATE TABLE services.evidence_file (
+    id uuid NOT NULL,
+    case_id uuid NOT NULL,
+    person uuid NOT NULL,
+    field text NOT NULL,
+    kind text NOT NULL,
+    bytes integer NOT NULL,
+    about_sealed bytea NOT NULL,
+    content_sealed bytea NOT NULL,
+    at timestamp with time zone NOT NULL,
+    submitted boolean DEFAULT false NOT NULL,
+    CONSTRAINT evidence_file_bytes_check CHECK ((bytes > 0)),
+    CONSTRAINT evidence_file_kind_check CHECK ((kind = ANY (ARRAY['pdf'::text, 'jpeg'::text, 'png'::text])))
+);
+ALTER TABLE ONLY services.evidence_file ALTER COLUMN content_sealed SET STORAGE EXTERNAL;
+
 CREATE TABLE services.letter (
     id uuid NOT NULL,
     case_id uuid NOT NULL,
@@ -230,6 +246,9 @@ ALTER TABLE ONLY services.case_step
 ALTER TABLE ONLY services.case_timer
     ADD CONSTRAINT case_timer_pkey PRIMARY KEY (case_id, kind, task);
 
+ALTER TABLE ONLY services.evidence_file
+    ADD CONSTRAINT evidence_file_pkey PRIMARY KEY (id);
+
 ALTER TABLE ONLY services.letter
     ADD CONSTRAINT letter_pkey PRIMARY KEY (id);
 
@@ -287,6 +306,12 @@ CREATE UNIQUE INDEX case_recheck_open ON services.case_recheck USING btree (case
 
 CREATE INDEX case_timer_due ON services.case_timer USING btree (due_at);
 
+CREATE INDEX evidence_file_case ON services.evidence_file USING btree (case_id);
+
+CREATE INDEX evidence_file_left_lying ON services.evidence_file USING btree (at) WHERE (NOT submitted);
+
+CREATE INDEX evidence_file_person ON services.evidence_file USING btree (person, at);
+
 CREATE INDEX letter_case ON services.letter USING btree (case_id, at);
 
 CREATE INDEX licence_person ON services.licence USING btree (person, issued_at DESC, id DESC);
@@ -340,6 +365,12 @@ ALTER TABLE ONLY services.case_step
 
 ALTER TABLE ONLY services.case_timer
     ADD CONSTRAINT case_timer_case_id_fkey FOREIGN KEY (case_id) REFERENCES services.case_file(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY services.evidence_file
+    ADD CONSTRAINT evidence_file_case_id_fkey FOREIGN KEY (case_id) REFERENCES services.case_file(id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY services.evidence_file
+    ADD CONSTRAINT evidence_file_person_fkey FOREIGN KEY (person) REFERENCES services.person(id);
 
 ALTER TABLE ONLY services.letter
     ADD CONSTRAINT letter_case_id_fkey FOREIGN KEY (case_id) REFERENCES services.case_file(id) ON DELETE CASCADE;

@@ -11,9 +11,12 @@ import msgspec
 from foundation.errors import Conflict, FieldError, Invalid, NotFound
 from foundation.postgres import Transaction
 from services.cases import marks, store
-from services.cases.desk import Desk, Office, asked, locked_case
+from services.cases.desk import Desk, Office, asked, locked_case, outside_of
 from services.cases.model import Opened
 from services.catalog import draft
+from services.evidence import store as evidence
+from services.evidence.model import Evidence
+from services.forms.outside import files_named
 
 _REVISION = re.compile(r'"[0-9]{1,9}"')
 
@@ -27,7 +30,7 @@ async def change_draft(desk: Office, *, person: uuid.UUID, case: uuid.UUID, patc
             raise Conflict("this was handed in; it changes only when more is asked for")
         late = _late(found, patch, if_match)
         before = found.draft.worked_on
-        changed, errors = draft.patched(found.matter, before, patch)
+        changed, errors = draft.patched(found.matter, before, patch, outside_of(desk, found))
         _refuse(found, marks.lost(changed.form, patch) if late and not errors else [])
         if errors:
             raise Invalid("some answers are not as they should be", errors=errors)
@@ -45,7 +48,15 @@ async def _kept(tx: Transaction, found: Opened, changed: draft.Draft) -> Opened:
         changed = msgspec.structs.replace(changed, form=found.draft.form, beside=changed.form)
     saved = dataclasses.replace(found.case, sealed=store.sealed(found.key, changed), revision=revision)
     await store.save_case(tx, saved)
-    return dataclasses.replace(found, case=saved, draft=changed)
+    return dataclasses.replace(found, case=saved, draft=changed, files=await _files_left(tx, found, changed.worked_on))
+
+
+async def _files_left(tx: Transaction, found: Opened, changed: draft.Draft) -> Sequence[Evidence]:
+    """What the form does not name any more is forgotten at once, unless it was handed in before; what it never named may be on its way."""
+    gone = files_named(found.matter.form, found.draft.worked_on.form) - files_named(found.matter.form, changed.form)
+    if gone:
+        await evidence.forget_files(tx, found.case.id, [uuid.UUID(one) for one in gone])
+    return [file for file in found.files if file.submitted or str(file.id) not in gone]
 
 
 async def _filled(desk: Office, found: Opened) -> Opened:

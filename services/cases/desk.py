@@ -13,6 +13,9 @@ from services.cases import store
 from services.cases.model import Case, Opened, WorkingDays
 from services.catalog.model import Matter
 from services.catalog.shelf import Shelf, Versions
+from services.evidence import store as evidence
+from services.forms import model as forms
+from services.forms.outside import FileFact, Outside, Places
 from services.identity.personal import known_key
 from services.rules.model import Known
 
@@ -47,6 +50,7 @@ class Office(Desk):
     shelf: Shelf
     registers: Registers
     accesses: Accesses
+    places: Places
 
 
 async def opened(desk: Desk, reader: store.Reader, case: Case) -> Opened:
@@ -57,7 +61,14 @@ async def opened(desk: Desk, reader: store.Reader, case: Case) -> Opened:
     matter = await desk.versions.get(reader, case.matter, case.version)
     steps = await store.steps_of(reader, case.id) if case.submitted_at else []
     rechecks = await store.rechecks_of(reader, case.id) if case.state == "approved" else []
-    return Opened(case, matter, store.unsealed(key, case.sealed), steps, rechecks, key)
+    asks_for_files = any(forms.FILE in field.schema for field in forms.fields_of(matter.form))
+    files = await evidence.files_of(reader, case.id) if asks_for_files else ()
+    return Opened(case, matter, store.unsealed(key, case.sealed), steps, rechecks, files, key)
+
+
+def outside_of(desk: Office, found: Opened) -> Outside:
+    """What an answer of this case may name that lies outside of its form."""
+    return Outside({str(file.id): FileFact(file.field, file.kind) for file in found.files}, desk.places)
 
 
 async def own_case(desk: Office, person: uuid.UUID, case: uuid.UUID) -> Case:

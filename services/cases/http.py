@@ -91,7 +91,7 @@ class Answers:
         return await self._reply(await opened(self._desk, self._desk.database, case), made.status)
 
     async def get_case(self, call: Call) -> Reply:
-        case = await store.load_case(self._desk.database, _id_of(call.path["id"]))
+        case = await store.load_case(self._desk.database, id_of(call.path["id"]))
         if case is None:
             raise NotFound
         if case.person == call.me.person:
@@ -114,26 +114,26 @@ class Answers:
 
     async def patch_case(self, call: Call) -> Reply:
         found = await change_draft(
-            self._desk, person=call.me.person, case=_id_of(call.path["id"]), patch=call.body.form, if_match=call.headers.get("If-Match")
+            self._desk, person=call.me.person, case=id_of(call.path["id"]), patch=call.body.form, if_match=call.headers.get("If-Match")
         )
         return await self._reply(found)
 
     async def post_submit(self, call: Call) -> Reply:
-        return await self._reply(await submit_case(self._desk, person=call.me.person, case=_id_of(call.path["id"])))
+        return await self._reply(await submit_case(self._desk, person=call.me.person, case=id_of(call.path["id"])))
 
     async def post_withdraw(self, call: Call) -> Reply:
-        return await self._reply(await withdraw_case(self._desk, person=call.me.person, case=_id_of(call.path["id"])))
+        return await self._reply(await withdraw_case(self._desk, person=call.me.person, case=id_of(call.path["id"])))
 
     async def post_supplement(self, call: Call) -> Reply:
         return await self._reply(
-            await supplement_case(self._desk, person=call.me.person, case=_id_of(call.path["id"]), patch=call.body.form)
+            await supplement_case(self._desk, person=call.me.person, case=id_of(call.path["id"]), patch=call.body.form)
         )
 
     async def post_check(self, call: Call) -> Reply:
-        return await self._reply(await check_again(self._desk, person=call.me.person, case=_id_of(call.path["id"])))
+        return await self._reply(await check_again(self._desk, person=call.me.person, case=id_of(call.path["id"])))
 
     async def post_review(self, call: Call) -> Reply:
-        return await self._reply(await appeal_case(self._desk, person=call.me.person, case=_id_of(call.path["id"])))
+        return await self._reply(await appeal_case(self._desk, person=call.me.person, case=id_of(call.path["id"])))
 
     async def post_decision(self, call: Call) -> Reply:
         reason = call.body.reason.strip()
@@ -142,7 +142,7 @@ class Answers:
         if not reason and call.body.decision != "approve":
             raise invalid("/reason", "missing", "say why: the applicant reads it")
         found = await decide_case(
-            self._desk, staff=call.me.person, agencies=call.me.scopes("staff"), case=_id_of(call.path["id"]),
+            self._desk, staff=call.me.person, agencies=call.me.scopes("staff"), case=id_of(call.path["id"]),
             decision=call.body.decision, reason=reason,
         )  # fmt: skip
         return await self._reply(found, staff=True)
@@ -175,7 +175,7 @@ def _read(found: Opened) -> list[str]:
     return sorted(elements.get(pointer, pointer) for pointer in there) or ["case.state"]
 
 
-def _id_of(text: str) -> uuid.UUID:
+def id_of(text: str) -> uuid.UUID:
     """What is no id names nothing. Raises NotFound."""
     try:
         return uuid.UUID(text)

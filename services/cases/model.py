@@ -10,6 +10,7 @@ from foundation import clock
 from foundation.seal import Personal
 from services.catalog.draft import Draft
 from services.catalog.model import Matter
+from services.evidence.model import Evidence
 from services.flow.model import Step
 
 State = Literal["draft", "submitted", "in_review", "supplement", "approved", "rejected", "withdrawn"]
@@ -94,6 +95,7 @@ class Opened:
     draft: Draft
     steps: Sequence[Made]
     rechecks: Sequence[Recheck]
+    files: Sequence[Evidence]
     key: Personal  # The applicant's own; whatever is said of her is sealed by it, so that dropping it forgets all of it.
 
     @property

@@ -13,10 +13,12 @@ from foundation.errors import Conflict, Invalid, NotAllowed, NotFound
 from foundation.postgres import Transaction
 from services.cases import model, store
 from services.cases.change_draft import own_locked
-from services.cases.desk import Desk, Office, locked_case
+from services.cases.desk import Desk, Office, locked_case, outside_of
 from services.cases.model import Case, Made, MadeBy, Opened, State
 from services.cases.recheck_case import close_recheck
+from services.cases.submit_case import hand_in_files
 from services.catalog import draft
+from services.evidence import store as evidence
 from services.flow import run_flow
 from services.flow.model import RULES, Node, Position, Waiting
 from services.flow.read_flow import duration_s
@@ -86,10 +88,12 @@ async def supplement_case(desk: Office, *, person: uuid.UUID, case: uuid.UUID, p
         task = waits(found, "applicant", "supplement") if found.case.state == "supplement" else None
         if task is None:
             raise Conflict("nothing is asked of you in this case now")
-        changed, errors = draft.patched(found.matter, found.draft.worked_on, patch)
-        errors = errors or draft.judged(found.matter, changed)
+        outside = outside_of(desk, found)
+        changed, errors = draft.patched(found.matter, found.draft.worked_on, patch, outside)
+        errors = errors or draft.judged(found.matter, changed, outside)
         if errors:
             raise Invalid("something is missing, or not as it should be", errors=errors)
+        await hand_in_files(tx, found, changed)
         return await step(desk, tx, dataclasses.replace(found, draft=changed), task.id, "", "applicant", actor=person)
 
     return await desk.database.run(work)
@@ -120,6 +124,7 @@ async def withdraw_case(desk: Office, *, person: uuid.UUID, case: uuid.UUID) -> 
         gone = dataclasses.replace(found.case, state="withdrawn", revision=found.case.revision + 1, staff_waits=False, paused_at=None)
         await store.save_case(tx, gone)
         await store.end_timers(tx, case)
+        await evidence.forget_rest(tx, case)
         told = events.CaseWithdrawn(case=gone.id, person=gone.person, matter=gone.matter, version=gone.version)
         tx.tell(told, at=desk.clock.city())
         return dataclasses.replace(found, case=gone)

@@ -15,7 +15,11 @@ from services.cases.model import Case, Made, Opened, Recheck
 from services.cases.move_case import pending
 from services.catalog import draft
 from services.catalog.model import Matter
+from services.evidence import model as evidence
+from services.evidence import store as evidence_store
+from services.evidence.model import About, Evidence
 from services.forms import model as forms
+from services.forms.outside import files_named
 from services.licences.issue_licence import id_of as licence_of_case
 
 
@@ -89,6 +93,18 @@ class CheckView(msgspec.Struct, frozen=True):
     as_of: str | None
 
 
+class FileView(msgspec.Struct, frozen=True):
+    """A file that was handed over; `field` is the question's pointer. One that the form names is part of the application."""
+
+    id: uuid.UUID
+    field: str
+    name: str
+    type: str
+    bytes: int
+    sha256: str
+    at: str
+
+
 class PromiseView(msgspec.Struct, frozen=True):
     """Decided by `due_at`; while the clock stands still, `paused_at` says since when."""
 
@@ -123,6 +139,7 @@ class CaseView(msgspec.Struct, frozen=True):
     checks: list[CheckView]
     missing: list[str]
     hidden: list[str]
+    files: list[FileView]
     steps: list[StepView]
     letters: list[LetterView]
     previews: list[PreviewView]
@@ -180,6 +197,7 @@ def case_view(desk: Desk, found: Opened, letters: Sequence[Record], *, staff: bo
         ],
         missing=draft.missing(matter, held),
         hidden=sorted(forms.hidden(matter.form, held.form)),
+        files=file_views(found, staff=staff),
         steps=step_views(found),
         letters=[_letter(found, row, staff=staff) for row in letters],
         previews=previews_of(found, staff=staff),
@@ -192,6 +210,22 @@ def case_view(desk: Desk, found: Opened, letters: Sequence[Record], *, staff: bo
         submitted_at=time_of(case.submitted_at),
         decided_at=time_of(case.decided_at),
     )
+
+
+def file_views(found: Opened, *, staff: bool = False) -> list[FileView]:
+    """Staff see what was handed in and stands in the form."""
+    named = files_named(found.matter.form, found.draft.form)
+    return [_file_view(found, one) for one in found.files if not staff or (one.submitted and str(one.id) in named)]
+
+
+def _file_view(found: Opened, file: Evidence) -> FileView:
+    about = about_of(found, file)
+    return FileView(file.id, file.field, about.name, evidence.MEDIA[file.kind], file.size, about.sha256, clock.rfc3339(file.at))
+
+
+def about_of(found: Opened, file: Evidence) -> About:
+    said = found.key.unseal(file.about_sealed, evidence_store.place_of(evidence_store.ABOUT, file.id))
+    return msgspec.json.decode(said, type=About)
 
 
 def _origins(matter: Matter, held: draft.Draft) -> dict[str, OriginView]:

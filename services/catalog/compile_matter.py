@@ -13,7 +13,7 @@ from services.flow.errors import FlowRefused
 from services.flow.model import Diagram
 from services.flow.read_flow import read_flow
 from services.forms.check_form import check_form
-from services.forms.model import Field, fields_of, pointer_of
+from services.forms.model import FILE, PLACE, Field, fields_of, pointer_of
 from services.rules.engine import compile_rules
 from services.rules.errors import RuleFault
 from services.rules.model import Kind, Require, Rules
@@ -119,6 +119,8 @@ def _filled(prefill: Document, fields: Mapping[str, Field]) -> tuple[list[Prefil
         said = prefill.only(at, ("from", "lock", "choose"))
         if name not in fields:
             prefill.fault(at, f"{name!r} is no field of {FORM}")
+        elif _is_outside(fields[name]):
+            prefill.fault(at, f"{name!r} is the applicant's to answer: no department fills in a file or a place")
         element, source = _element(prefill, f"{at}/from", said.get("from"))
         lock, choose = said.get("lock", False), said.get("choose", False)
         if not isinstance(lock, bool) or not isinstance(choose, bool) or (lock and choose):
@@ -135,6 +137,10 @@ def _filled(prefill: Document, fields: Mapping[str, Field]) -> tuple[list[Prefil
         element, source = _element(prefill, at, value)
         reads.append(Read(name=name, element=element, source=source))
     return prefills, reads
+
+
+def _is_outside(field: Field) -> bool:
+    return FILE in field.schema or PLACE in field.schema
 
 
 def _element(prefill: Document, at: str, said: object) -> tuple[str, str]:
@@ -244,6 +250,8 @@ def _certificate(files: Mapping[str, str], fields: Mapping[str, Field], code: st
     for claim, field in claims.items():
         if field not in fields:
             document.fault(f"/claims/{claim}", f"nobody fills {field!r}")
+        elif _is_outside(fields[field]):
+            document.fault(f"/claims/{claim}", f"{field!r} is a file or a place, which no licence says of its holder")
     valid = document.only("/valid", ("years", "days"))
     years, days = valid.get("years", 0), valid.get("days", 0)
     if not isinstance(years, int) or not isinstance(days, int) or not 0 < years * 366 + days <= 36600:

@@ -11,6 +11,8 @@ from services.catalog import model
 from services.catalog.model import Matter
 from services.forms import judge_form
 from services.forms import model as forms
+from services.forms import outside as beyond
+from services.forms.outside import Outside
 from services.rules import model as rules
 from services.rules.model import Known, Reason
 
@@ -129,7 +131,7 @@ def missing(matter: Matter, draft: Draft) -> list[str]:
     return forms.missing(matter.form, draft.form, pledged=pledged(matter, draft))
 
 
-def patched(matter: Matter, draft: Draft, patch: Mapping[str, Any]) -> tuple[Draft, list[FieldError]]:
+def patched(matter: Matter, draft: Draft, patch: Mapping[str, Any], outside: Outside) -> tuple[Draft, list[FieldError]]:
     """The draft with a merge patch applied, and what is wrong with it; hidden questions keep nothing."""
     form = forms.merged(draft.form, dict(patch))
     locked = [one.pointer for one in matter.prefills if one.lock and _said(draft, one.element).state == "value"]
@@ -138,6 +140,8 @@ def patched(matter: Matter, draft: Draft, patch: Mapping[str, Any]) -> tuple[Dra
         for pointer in forms.differing(draft.form, form, locked)
     ]
     form = forms.without(form, forms.hidden(matter.form, form))
+    form, misplaced = beyond.settle_places(matter.form, draft.form, form, outside.places)
+    errors += [*misplaced, *beyond.judge_files(matter.form, form, outside.files)]
     opened = forms.hidden(matter.form, draft.form) - forms.hidden(matter.form, form)
     changed = _opened(matter, msgspec.structs.replace(draft, form=form), opened)
     wrong = {error.pointer for error in errors}
@@ -157,9 +161,10 @@ def _opened(matter: Matter, draft: Draft, places: Collection[str]) -> Draft:
     return draft
 
 
-def judged(matter: Matter, draft: Draft) -> list[FieldError]:
-    """All faults of a draft that is to be handed in."""
+def judged(matter: Matter, draft: Draft, outside: Outside) -> list[FieldError]:
+    """All faults of a draft that is to be handed in. Its places were settled when they were saved."""
     found = [*judge_form.judge(matter.form, draft.form, pledged=pledged(matter, draft)), *_not_offered(matter, draft)]
+    found += beyond.judge_files(matter.form, draft.form, outside.files)
     once = {error.pointer: error for error in reversed(found)}
     return sorted(once.values(), key=lambda error: error.pointer)
 

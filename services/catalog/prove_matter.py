@@ -13,6 +13,9 @@ from services.catalog.model import Matter
 from services.flow import run_flow
 from services.flow.errors import NotWaiting
 from services.flow.model import Position, Step
+from services.forms import model as forms
+from services.forms.model import FILE, PLACE
+from services.forms.outside import FileFact, Outside, Place
 from services.rules import engine
 from services.rules import model as rules
 from services.rules.model import Decision, Known, Verdict
@@ -62,7 +65,8 @@ def _run(matter: Matter, document: Document, at: str, said: dict[str, Any], seen
         document.fault(at, f"{name}: `today` is a day like 2026-03-02")
         return
     memory = _memory(matter, document, at, said, now)
-    begun, errors = draft.patched(matter, draft.begun(matter, memory), said.get("form") or {})
+    form = said.get("form") if isinstance(said.get("form"), dict) else {}
+    begun, errors = draft.patched(matter, draft.begun(matter, memory), form or {}, _outside(matter, form or {}))
     for error in errors:
         document.fault(f"{at}/form{error.pointer}", f"{name}: {error.pointer}: {error.detail}")
     world = draft.world(matter, begun, now)
@@ -70,6 +74,29 @@ def _run(matter: Matter, document: Document, at: str, said: dict[str, Any], seen
     seen.names.append(name)
     _see(matter, world, decision, today, seen)
     _compare(matter, document, at, name, said, begun, decision)
+
+
+def _outside(matter: Matter, form: Mapping[str, Any]) -> Outside:
+    """A test has no city around it: each file that it names lies there, and each place is one of those asked for."""
+    asked = [field for field in forms.fields_of(matter.form) if FILE in field.schema]
+    named = {field.pointer: forms.value_at(form, field.pointer) for field in asked}
+    kind_of = {field.pointer: str(field.schema[FILE]["types"][0]) for field in asked}
+    files = {
+        str(one): FileFact(pointer, kind_of[pointer]) for pointer, ids in named.items() if isinstance(ids, list) for one in ids
+    }  # fmt: skip
+    kinds = [kind for field in forms.fields_of(matter.form) if PLACE in field.schema for kind in field.schema[PLACE].get("kinds", ())]
+    return Outside(files, _Anywhere(kinds[0] if kinds else "hub"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Anywhere:
+    kind: str
+
+    def find(self, place: str) -> Place | None:
+        return Place(place, self.kind, place, place, 0.0, 0.0)
+
+    def holds(self, lon: float, lat: float) -> bool:
+        return True
 
 
 def _memory(matter: Matter, document: Document, at: str, said: dict[str, Any], now: datetime) -> dict[str, Known]:

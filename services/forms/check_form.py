@@ -8,7 +8,7 @@ import jsonschema_rs
 
 from services.forms import model
 from services.forms.judge_form import judge_values
-from services.forms.model import ASK, Schema
+from services.forms.model import ASK, FILE, PLACE, Schema
 
 Fault = tuple[str, str]  # A pointer into the schema, and what is wrong there.
 FORMATS = ("date", "email", "uri")
@@ -23,6 +23,12 @@ KEYS = {
     "object": ("properties", "required", "additionalProperties"),
 }
 DEPTH_MAX, ITEMS_MAX, LENGTH_MAX, FIELDS_MAX = 4, 50, 4000, 100
+FILE_TYPES, FILE_BYTES_MAX, FILES_MAX, FORM_BYTES_MAX = ("pdf", "jpeg", "png"), 10_000_000, 10, 100_000_000
+FILE_ITEM = {"type": "string", "format": "uuid"}
+LIKE = {FILE: '{"types": ["pdf", "jpeg"], "bytes_max": 5000000}', PLACE: '{"kinds": ["school"], "point": true}, or {}'}
+PLACE_KINDS = (
+    "hub", "station", "mall", "office", "mixed", "hospital", "school", "scenic", "stadium", "park", "water", "road", "quarter", "district",
+)  # fmt: skip
 
 
 def check_form(schema: Any) -> list[Fault]:
@@ -31,7 +37,7 @@ def check_form(schema: Any) -> list[Fault]:
         return [("", 'a form is an object: begin with {"type": "object"')]
     faults = list(_part(schema, "", 0))
     if not faults:
-        faults += [*_ask(schema), *_drawable(schema)]
+        faults += [*_ask(schema), *_weight(schema), *_drawable(schema)]
     return faults
 
 
@@ -39,6 +45,10 @@ def _part(schema: Any, at: str, depth: int) -> Iterator[Fault]:
     kind = kind_of(schema)
     if kind is None:
         yield at, f"the type is one of {', '.join(KEYS)}; references and combinations are outside of the subset"
+        return
+    if FILE in schema or PLACE in schema:
+        yield from _outside(schema, at, kind)
+        yield from _words(schema, at, needed=True)
         return
     known = {*COMMON, *KEYS[kind], *((ASK, "$schema") if not depth else ())}
     for key in schema:
@@ -80,6 +90,64 @@ def _object(schema: Schema, at: str, depth: int) -> Iterator[Fault]:
     for place, name in enumerate(schema.get("required", ())):
         if name not in properties:
             yield f"{at}/required/{place}", f"{name!r} is required and is no field"
+
+
+def _outside(schema: Schema, at: str, kind: str) -> Iterator[Fault]:
+    """A question that is answered by files or by a place: how many, how large, of which kind."""
+    own, wanted = (FILE, "array") if FILE in schema else (PLACE, "object")
+    known = {*COMMON, own, *(("items", "minItems", "maxItems") if own == FILE else ())}
+    for key in schema:
+        if key not in known:
+            yield f"{at}/{key}", f"{key!r} is outside of the subset for {own}; it may hold {', '.join(sorted(known))}"
+    if kind != wanted:
+        yield at, f'{own} stands beside "type": "{wanted}"'
+    if "/items" in at:
+        yield at, f"{own} is asked for once and not in each item of a list"
+    rule = schema[own]
+    if not isinstance(rule, dict):
+        yield f"{at}/{own}", f"{own} is written like {LIKE[own]}"
+    elif own == FILE:
+        yield from _file(schema, rule, at)
+    else:
+        yield from _place(rule, f"{at}/{PLACE}")
+
+
+def _file(schema: Schema, rule: Schema, at: str) -> Iterator[Fault]:
+    for key in rule.keys() - {"types", "bytes_max"}:
+        yield f"{at}/{FILE}/{key}", f"nobody reads the key {key!r}; a file has types and bytes_max"
+    types, most = rule.get("types"), rule.get("bytes_max")
+    if not isinstance(types, list) or not types or not set(map(str, types)) <= set(FILE_TYPES) or len(set(types)) < len(types):
+        yield f"{at}/{FILE}", f"types are some of {', '.join(FILE_TYPES)}, each once"
+    if not _is_whole(most, 1, FILE_BYTES_MAX):
+        yield f"{at}/{FILE}", f"bytes_max is how large a file may be: a whole number, 1 to {FILE_BYTES_MAX}"
+    if schema.get("items") != FILE_ITEM:
+        yield at, 'the answer is a list of ids: say "items": {"type": "string", "format": "uuid"}'
+    if not _is_whole(schema.get("maxItems"), 1, FILES_MAX):
+        yield at, f"files need a bound: maxItems, 1 to {FILES_MAX}"
+    elif not _is_whole(schema.get("minItems", 1), 1, schema["maxItems"]):
+        yield f"{at}/minItems", "minItems is a whole number, 1 to maxItems; whether any is needed says `required`"
+
+
+def _is_whole(value: Any, least: int, most: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
+
+
+def _place(rule: Schema, at: str) -> Iterator[Fault]:
+    for key in rule.keys() - {"kinds", "point"}:
+        yield f"{at}/{key}", f"nobody reads the key {key!r}; a place has kinds and point"
+    kinds = rule.get("kinds", ["hub"])
+    if not isinstance(kinds, list) or not kinds or not set(map(str, kinds)) <= set(PLACE_KINDS):
+        yield f"{at}/kinds", f"kinds are some of {', '.join(PLACE_KINDS)}; left out they are all"
+    if not isinstance(rule.get("point", False), bool):
+        yield f"{at}/point", "point is true where any point of the city will do, too"
+
+
+def _weight(schema: Schema) -> Iterator[Fault]:
+    """What one application may bring along in all."""
+    files = [field.schema for field in model.fields_of(schema) if FILE in field.schema]
+    most = sum(one["maxItems"] * one[FILE]["bytes_max"] for one in files)
+    if most > FORM_BYTES_MAX:
+        yield "", f"all files of a form together have at most {FORM_BYTES_MAX} bytes; this one would take {most}"
 
 
 def _array(schema: Schema, at: str, depth: int) -> Iterator[Fault]:
@@ -153,6 +221,9 @@ def _ask(schema: Schema) -> Iterator[Fault]:
         for pointer in [*rule["if"], *rule["ask"]]:
             if pointer not in known:
                 yield at, f"{pointer!r} is no field of this form"
+        for field in model.fields_of(schema):
+            if field.pointer in rule["if"] and (FILE in field.schema or PLACE in field.schema):
+                yield at, f"what to ask next follows from an answer that can be named, and not from {field.pointer!r}"
         for pointer in rule["ask"]:
             follows.setdefault(pointer, set()).update(rule["if"])
     for pointer in follows:

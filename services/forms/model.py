@@ -10,7 +10,7 @@ from foundation import masks
 
 Json = Any  # What a JSON document may hold.
 Schema = Mapping[str, Any]
-ASK = "x-ask"
+ASK, FILE, PLACE = "x-ask", "x-file", "x-place"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +44,15 @@ def fields_of(schema: Schema, at: str = "", *, required: bool = True) -> Iterato
     needed = schema.get("required", ())
     for name, part in schema.get("properties", {}).items():
         pointer, must = f"{at}/{name}", required and name in needed
-        if part.get("type") == "object":
+        if is_group(part):
             yield from fields_of(part, pointer, required=must)
         else:
             yield Field(pointer, part, must)
+
+
+def is_group(part: Schema) -> bool:
+    """An object of questions; a place is one answer, though it is written as an object."""
+    return part.get("type") == "object" and PLACE not in part
 
 
 def ask_rules(schema: Schema) -> list[AskRule]:

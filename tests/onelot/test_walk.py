@@ -13,7 +13,7 @@ import pytest
 
 from foundation.http import LIMIT_MAX, Paged, Route, Who
 from onelot import openapi
-from tests.onelot.town import NATURAL, PLATE, STAYS, Answer, Town
+from tests.onelot.town import NATURAL, PLATE, PROOF, STAYS, Answer, Town
 
 # A body that each route takes, and what in it the world, somebody else or a rule holds fast: told by its pointer.
 BODIES: dict[str, tuple[dict[str, Any], list[tuple[dict[str, Any], str]]]] = {
@@ -74,13 +74,14 @@ BODIES: dict[str, tuple[dict[str, Any], list[tuple[dict[str, Any], str]]]] = {
     ),
 }
 QUERIES: dict[str, dict[str, str]] = {  # What a query cannot do without.
+    "POST /api/v1/services/cases/{id}/files": {"field": PROOF},
     "GET /api/v1/near": {"lon": "113.66", "lat": "34.75"},
     "GET /api/v1/quote": {"site": "lot-7", "from": "2026-03-02T09:00:00+08:00", "to": "2026-03-02T11:00:00+08:00"},
     "GET /api/v1/quote/steps": {"site": "lot-7", "from": "2026-03-02T09:00:00+08:00", "to": "2026-03-02T11:00:00+08:00"},
     "GET /api/v1/me/quote": {"site": "lot-7", "from": "2026-03-02T09:00:00+08:00", "to": "2026-03-02T11:00:00+08:00", "plate": PLATE},
 }
 NAMES = {"site": 404}  # Parameters that name something: what is not there is not found.
-FREE = {"cursor", "bbox", "plate"}  # Texts with a form of their own.
+FREE = {"cursor", "bbox", "plate", "field"}  # Texts with a form of their own.
 RUBBISH = ("", "rubbish", "\x00", "-1", "1e999", "NaN", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "x" * 5000)
 
 
@@ -139,8 +140,9 @@ async def test_what_is_anothers_is_not_there(running_city: Town) -> None:
         if asks_for_something(route) and route.who is not Who.ANYBODY:
             other = "ben" if route.who is Who.PERSON else "stranger"
             body = BODIES[name_of(route)][0] if route.body else None
-            theirs = await town.ask(route.method, town.path_of(route), who=other, body=body)
-            nothing = await town.ask(route.method, re.sub(r"{\w+}", str(uuid.uuid4()), route.path), who=other, body=body)
+            query, stranger_to = QUERIES.get(name_of(route)), re.sub(r"{\w+}", str(uuid.uuid4()), route.path)
+            theirs = await town.ask(route.method, town.path_of(route), who=other, body=body, query=query)
+            nothing = await town.ask(route.method, stranger_to, who=other, body=body, query=query)
 
             assert theirs.status in (403, 404), name_of(route)
             assert (theirs.status, theirs.body["detail"]) == (nothing.status, nothing.body["detail"]), (
@@ -261,7 +263,7 @@ async def test_rubbish_in_a_query_is_refused_by_its_name(running_city: Town) -> 
         good, who = QUERIES.get(name_of(route), {}), NATURAL[route.who]
         for name, kind in fields(route.query):
             for rubbish in RUBBISH:
-                answer = await running_city.ask("GET", running_city.path_of(route), who=who, query=good | {name: rubbish})
+                answer = await running_city.ask(route.method, running_city.path_of(route), who=who, query=good | {name: rubbish})
                 said = (name_of(route), name, rubbish[:30], answer.text[:200])
                 if is_text(kind) and name in NAMES:
                     assert answer.status == NAMES[name] or answer.pointers == [f"?{name}"], said
@@ -277,7 +279,7 @@ async def test_query_without_what_it_needs_is_told_the_name(running_city: Town) 
     for route in running_city.routes:
         for name in QUERIES.get(name_of(route), ()):
             less = {other: value for other, value in QUERIES[name_of(route)].items() if other != name}
-            answer = await running_city.ask("GET", route.path, who=NATURAL[route.who], query=less)
+            answer = await running_city.ask(route.method, running_city.path_of(route), who=NATURAL[route.who], query=less)
 
             assert (answer.status, answer.pointers) == (422, [f"?{name}"]), name_of(route)
 
@@ -288,7 +290,8 @@ async def test_query_without_what_it_needs_is_told_the_name(running_city: Town) 
 async def test_rubbish_in_a_path_is_not_there(running_city: Town, rubbish: str) -> None:
     for route in (route for route in running_city.routes if asks_for_something(route)):
         body = BODIES[name_of(route)][0] if route.body else None
-        answer = await running_city.ask(route.method, re.sub(r"{\w+}", rubbish, route.path), who=NATURAL[route.who], body=body)
+        path, query = re.sub(r"{\w+}", rubbish, route.path), QUERIES.get(name_of(route))
+        answer = await running_city.ask(route.method, path, who=NATURAL[route.who], body=body, query=query)
 
         if rubbish == "%2e%2e" and answer.kind == "text/html":
             continue  # Two dots lead up, and what is up there may be the page.

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import io
 import json
 import tempfile
 import uuid
@@ -28,12 +29,16 @@ from onelot.config import Settings
 from onelot.embedded import free_port
 from onelot.outside import Outside, simulated
 from parking.tariffs.publish_tariff import publish_tariff
+from services.catalog.new_matter import new_matter
+from services.catalog.publish_matter import files_of, publish_matter
 from services.identity.grant_role import grant_role
 from services.licences.issue_licence import issue
 from simulators import one_car, population
 from simulators.one_car import Camera, Driver
-from tests import bed
+from tests import bed, papers
 
+LARGE_BYTES = 1_000_000  # Beyond it our client wants a file.
+CASES, PROOF = "/api/v1/services/cases", "/study/proof"
 PLATE, PHONES = "豫A12345", {"anna": "+8613800000001", "ben": "+8613800000002"}
 STAFF = {  # Phone and right of those who see more than their own.
     "operator": ("+8613900000001", "operator", "op-demo"),
@@ -105,17 +110,18 @@ class Town:
             said["Authorization"] = f"Bearer {self.people[who].token}"
         if body is not None or raw is not None:
             said.setdefault("Content-Type", "application/json")
-        data = raw if raw is not None else json.dumps(body).encode() if body is not None else None
+        content = raw if raw is not None else json.dumps(body).encode() if body is not None else None
+        data = content if content is None or len(content) < LARGE_BYTES else io.BytesIO(content)
         async with self.http.request(method, self.url + path, data=data, params=query, headers=said, allow_redirects=False) as answer:
             return Answer(answer.status, answer.content_type, answer.headers.copy(), await answer.text("utf-8", "replace"))
 
     def path_of(self, route: Route) -> str:
         """The route's path with ids of what there is, all of them anna's or of op-demo."""
         path = route.path
-        for begin, name_and_value in PATHS.items():
+        for begin, names in PATHS.items():
             if path.startswith(begin):
-                name, key = name_and_value
-                path = path.replace(name, self.ids[key])
+                for name, key in names.items():
+                    path = path.replace(name, self.ids[key])
         assert "{" not in path, f"the walk does not know an id for {route.path}: teach it in town.py"
         return path
 
@@ -147,18 +153,19 @@ class Town:
 
 
 PATHS = {
-    "/api/v1/sites/": ("{site}", "site"),
-    "/api/v1/bays/": ("{x}/{y}", "tile"),
-    "/problems/": ("{slug}", "problem"),
-    "/api/v1/auth/sessions/": ("{id}", "log-in"),
-    "/api/v1/me/plates/": ("{id}", "plate"),
-    "/api/v1/me/bills/": ("{bill}", "bill"),
-    "/api/v1/me/wallet/topups/": ("{topup}", "topup"),
-    "/api/v1/services/licences/": ("{id}", "licence"),
-    "/api/v1/operator/sessions/": ("{session}", "stay"),
-    "/api/v1/operator/devices/": ("{device}", "gate"),
-    "/api/v1/services/cases/": ("{id}", "case"),
-    "/api/v1/services/matters/": ("{code}", "matter"),
+    "/api/v1/sites/": {"{site}": "site"},
+    "/api/v1/bays/": {"{x}/{y}": "tile"},
+    "/problems/": {"{slug}": "problem"},
+    "/api/v1/auth/sessions/": {"{id}": "log-in"},
+    "/api/v1/me/plates/": {"{id}": "plate"},
+    "/api/v1/me/bills/": {"{bill}": "bill"},
+    "/api/v1/me/wallet/topups/": {"{topup}": "topup"},
+    "/api/v1/services/licences/": {"{id}": "licence"},
+    "/api/v1/operator/sessions/": {"{session}": "stay"},
+    "/api/v1/operator/devices/": {"{device}": "gate"},
+    "/api/v1/services/cases/{id}/files": {"{id}": "filed", "{file}": "file"},
+    "/api/v1/services/cases/": {"{id}": "case"},
+    "/api/v1/services/matters/": {"{code}": "matter"},
 }
 
 
@@ -303,6 +310,32 @@ async def applied(town: Town) -> None:
     await anna.must("POST", "/api/v1/me/level", {"to": "L2", "way": "registry", "name": bearer.name, "id_no": bearer.id_no})
     case = await anna.must("POST", "/api/v1/services/cases", {"matter": "resident_parking"})
     town.ids |= {"case": case["id"], "matter": "resident_parking"}
+    await filed(town)
+
+
+async def filed(town: Town) -> None:
+    """A third matter is a folder that a test adds; anna applies there, too, and hands over a paper."""
+    with tempfile.TemporaryDirectory(prefix="onelot-matter-") as folder:
+        await third_matter(town, Path(folder) / "study_grant")
+    case = await town.people["anna"].must("POST", CASES, {"matter": "study_grant"})
+    await town.people["anna"].must("PATCH", f"{CASES}/{case['id']}", {"form": {"reason": "study"}})
+    paper = await town.ask("POST", f"{CASES}/{case['id']}/files", who="anna", query={"field": PROOF}, raw=papers.png())
+    assert paper.status == 201, paper.text
+    town.ids |= {"filed": case["id"], "file": paper.body["id"]}
+
+
+async def third_matter(town: Town, folder: Path) -> None:
+    """The folder of `onelot matter new`, made its own by changing texts alone: it asks for a place and for files."""
+    new_matter(folder)
+    head = folder / "matter.yaml"
+    text = head.read_text().replace("居住证申领", "助学申请").replace("Residence permit", "Study grant")
+    head.write_text(text.replace("level: L3", "level: L2"))
+    await publish_matter(town.run.city.database, files_of(folder), now=town.run.city.clock.city())
+
+    async def on_the_shelf() -> bool | None:
+        return (await town.ask("GET", "/api/v1/services/matters/study_grant")).status == 200 or None
+
+    await one_car.eventually(on_the_shelf, "the third matter")
 
 
 async def licensed(town: Town, person: uuid.UUID) -> uuid.UUID:

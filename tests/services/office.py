@@ -11,6 +11,7 @@ from foundation.caller import Caller
 from foundation.http import Call
 from foundation.postgres import Transaction
 from foundation.seal import Keys
+from onelot.places import places_of
 from parking.tariffs.calendar import official
 from services.cases import store
 from services.cases.change_draft import change_draft
@@ -153,7 +154,7 @@ async def open_counter(database: postgres.Database, keys: Keys, clock: Hands) ->
     )  # fmt: skip
     lines = Lines()
     await publish_built_in(database, now=clock.city())
-    office = Office(keys, clock, Versions(), official(), database, Shelf(database), departments, lines)
+    office = Office(keys, clock, Versions(), official(), database, Shelf(database), departments, lines, places_of("zhengzhou"))
     await office.shelf.load()
     person = await database.run(lambda tx: people.find_or_make(tx, keys, PHONE, clock.wall()))
     return Counter(office, departments, lines, clock, person)

@@ -111,7 +111,7 @@ async def test_late_answer_to_a_question_that_is_asked_no_more_is_not_lost_in_si
     files = files_of(BUILT_IN / "residence_permit")
     schema = msgspec.json.decode(files["form.schema.json"])
     schema["properties"]["school"] = {"type": "string", "maxLength": 40, "x-label": {"zh": "学校", "en": "School"}, "x-basis": "条例"}
-    schema["x-ask"] = [{"if": {"/reason": ["study"]}, "ask": ["/school"]}]
+    schema["x-ask"][0]["ask"].append("/school")
     await publish_matter(counter.database, files | {"form.schema.json": msgspec.json.encode(schema).decode()}, now=counter.clock.city())
     await counter.office.shelf.catch_up()
     studies = await counter.save(await counter.begin("residence_permit"), {"reason": "study"})
@@ -154,17 +154,17 @@ async def test_supplement_is_kept_before_it_is_sent_and_the_application_stays_as
     found = await counter.decide(await counter.reviewed(), "supplement")
     handed_in = found.draft.form
 
-    saved = await counter.save(found, {"reason": "study"}, if_match=found.case.etag)
+    saved = await counter.save(found, {"reason": "home"}, if_match=found.case.etag)
 
     mine = views.case_view(counter.office, await counter.look(found.case.id), [])
     theirs = views.case_view(counter.office, await counter.look(found.case.id), [], staff=True)
-    assert (mine.state, mine.form["reason"], theirs.form["reason"]) == ("supplement", "study", handed_in["reason"])
+    assert (mine.state, mine.form["reason"], theirs.form["reason"]) == ("supplement", "home", handed_in["reason"])
     with pytest.raises(Conflict):
-        await counter.save(found, {"reason": "home"}, if_match=found.case.etag)
+        await counter.save(found, {"reason": "study"}, if_match=found.case.etag)
     with pytest.raises(Invalid):
         await counter.save(saved, {"applicant": {"name": "别人"}})
     found = await counter.supplement(found, {})
-    assert (found.case.state, found.draft.form, found.draft.beside) == ("in_review", handed_in | {"reason": "study"}, None)
+    assert (found.case.state, found.draft.form, found.draft.beside) == ("in_review", handed_in | {"reason": "home"}, None)
 
 
 async def test_supplement_that_was_not_sent_goes_when_its_time_is_over(counter: Counter) -> None:
@@ -205,7 +205,7 @@ async def test_department_is_asked_for_a_question_only_once_it_is_asked(counter:
     """closed-locked-field-blocks: not asking the person also means not asking the department, and not requiring."""
     files = files_of(BUILT_IN / "residence_permit")
     schema = msgspec.json.decode(files["form.schema.json"])
-    schema["x-ask"] = [{"if": {"/reason": ["home", "study"]}, "ask": ["/residence"]}]
+    schema["x-ask"] = [{"if": {"/reason": ["home", "study"]}, "ask": ["/residence"]}, {"if": {"/reason": "study"}, "ask": ["/study"]}]
     rules = files["rules.yaml"].replace("when: present(residence.address)", "when: present(residence.address) || reason == 'job'")
     tests = files["tests/rules.yaml"].replace("{reason: job}", "{reason: home}")
     changed = {"form.schema.json": msgspec.json.encode(schema).decode(), "rules.yaml": rules, "tests/rules.yaml": tests}
@@ -413,7 +413,7 @@ async def test_review_with_a_supplement_and_the_clock_stopped_meanwhile(counter:
 
     counter.clock.move(days=20)
     assert views.promise_view(counter.office, found.case).working_days_left == left
-    found = await counter.supplement(found, {"reason": "study"})
+    found = await counter.supplement(found, {"reason": "home"})
 
     assert (found.case.state, found.case.paused_at) == ("in_review", None)
     assert found.case.due_at is not None and due is not None and found.case.due_at > due
@@ -526,7 +526,7 @@ async def test_running_case_keeps_the_version_it_began_with(counter: Counter) ->
 
 async def test_facts_and_rows_hold_nothing_of_the_person_in_clear(counter: Counter) -> None:
     found = await counter.decide(await counter.reviewed(), "supplement", "家住农业路的请说明")
-    await counter.supplement(found, {"reason": "study"})
+    await counter.supplement(found, {"reason": "home"})
     secrets = [
         counter.departments.says["police.name"],
         counter.departments.says["police.id_no"],

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from onelot import basemap
 from services.forms import model
-from services.forms.check_form import check_form
+from services.forms.check_form import FILE_BYTES_MAX, PLACE_KINDS, check_form
 from services.forms.judge_form import judge, judge_values
 
 LABEL = {"zh": "问", "en": "Question"}
@@ -149,3 +150,81 @@ def test_what_leaves_the_subset_is_refused_by_its_place(change: Any, place: str)
     change(schema)
 
     assert place in [pointer for pointer, _ in check_form(schema)]
+
+
+# Files and places
+
+
+def paper(**more: Any) -> dict[str, Any]:
+    schema = {"type": "array", "items": {"type": "string", "format": "uuid"}, "maxItems": 3, "x-label": LABEL}
+    return schema | {"x-file": {"types": ["pdf", "png"], "bytes_max": 5_000_000}} | more
+
+
+def spot(**more: Any) -> dict[str, Any]:
+    return {"type": "object", "x-place": {"kinds": ["school"], "point": True}, "x-label": LABEL} | more
+
+
+def test_form_that_asks_for_files_and_places_holds() -> None:
+    assert check_form(form("a", "b", a=paper(minItems=1), b=spot(), c=spot(**{"x-place": {}}))) == []
+
+
+@pytest.mark.parametrize(
+    ("field", "place", "says"),
+    [
+        (paper(maxItems=11), "/a", "maxItems, 1 to 10"),
+        ({key: value for key, value in paper().items() if key != "maxItems"}, "/a", "files need a bound"),
+        (paper(minItems=4), "/a/minItems", "1 to maxItems"),
+        (paper(items={"type": "string"}), "/a", "a list of ids"),
+        (paper(type="string"), "/a", 'x-file stands beside "type": "array"'),
+        (paper(uniqueItems=True), "/a/uniqueItems", "outside of the subset for x-file"),
+        (paper(**{"x-file": True}), "/a/x-file", "x-file is written like"),
+        (paper(**{"x-file": {"types": ["svg"], "bytes_max": 1}}), "/a/x-file", "types are some of pdf, jpeg, png"),
+        (paper(**{"x-file": {"types": [], "bytes_max": 1}}), "/a/x-file", "types are some of"),
+        (paper(**{"x-file": {"types": ["pdf", "pdf"], "bytes_max": 1}}), "/a/x-file", "each once"),
+        (paper(**{"x-file": {"types": [{}], "bytes_max": 1}}), "/a/x-file", "types are some of"),
+        (paper(**{"x-file": {"types": ["pdf"]}}), "/a/x-file", "bytes_max is how large a file may be"),
+        (paper(**{"x-file": {"types": ["pdf"], "bytes_max": FILE_BYTES_MAX + 1}}), "/a/x-file", "1 to 10000000"),
+        (paper(**{"x-file": {"types": ["pdf"], "bytes_max": 1, "virus": 0}}), "/a/x-file/virus", "nobody reads the key"),
+        ({key: value for key, value in paper().items() if key != "x-label"}, "/a", "people need a label"),
+        (spot(type="string"), "/a", 'x-place stands beside "type": "object"'),
+        (spot(properties={}), "/a/properties", "outside of the subset for x-place"),
+        (spot(**{"x-place": "school"}), "/a/x-place", "x-place is written like"),
+        (spot(**{"x-place": {"kinds": ["castle"]}}), "/a/x-place/kinds", "kinds are some of hub"),
+        (spot(**{"x-place": {"kinds": []}}), "/a/x-place/kinds", "kinds are some of"),
+        (spot(**{"x-place": {"point": 1}}), "/a/x-place/point", "point is true"),
+        (spot(**{"x-place": {"radius": 5}}), "/a/x-place/radius", "nobody reads the key"),
+    ],
+)
+def test_file_or_place_that_cannot_be_asked_for_is_refused_by_its_place(field: dict[str, Any], place: str, says: str) -> None:
+    found = check_form(form(a=field))
+
+    assert [message for pointer, message in found if pointer == f"/properties{place}" and says in message], found
+
+
+def test_file_is_not_asked_for_in_each_item_of_a_list() -> None:
+    many = {"type": "array", "maxItems": 3, "x-label": LABEL, "items": form(one=paper())}
+
+    assert any("once and not in each item" in message for _, message in check_form(form(a=many)))
+
+
+def test_files_of_a_form_together_have_a_bound_and_open_no_question() -> None:
+    large = paper(maxItems=10, **{"x-file": {"types": ["pdf"], "bytes_max": FILE_BYTES_MAX}})
+    assert check_form(form(a=large)) == []
+
+    assert any("together" in message for _, message in check_form(form(a=large, b=paper())))
+    asking = form(a=paper(), b=text(), ask=[{"if": {"/a": "x"}, "ask": ["/b"]}])
+    assert any("not from '/a'" in message for _, message in check_form(asking))
+
+
+def test_every_kind_of_place_that_is_listed_may_be_asked_for() -> None:
+    listed = {one["kind"] for one in json.loads(basemap.PLACES.read_text())["items"]}
+
+    assert listed == set(PLACE_KINDS)
+
+
+def test_place_is_one_answer_and_not_a_group() -> None:
+    schema = form("b", a=paper(), b=spot())
+
+    assert [field.pointer for field in model.fields_of(schema)] == ["/a", "/b"]
+    assert model.missing(schema, {"a": []}) == ["/b"]
+    assert model.without({"b": {"lon": 1, "lat": 2}}, ["/b"]) == {}

@@ -81,6 +81,7 @@ export interface CaseView {
   checks: CheckView[];
   missing: string[];
   hidden: string[];
+  files: FileView[];
   steps: ServicesCasesViewsStepView[];
   letters: LetterView[];
   previews: PreviewView[];
@@ -230,6 +231,16 @@ export interface FieldError {
 export interface FieldView {
   code: string;
   name: ServicesExchangeHttpNameView;
+}
+
+export interface FileView {
+  id: string;
+  field: string;
+  name: string;
+  type: string;
+  bytes: number;
+  sha256: string;
+  at: string;
 }
 
 export interface FormPatch {
