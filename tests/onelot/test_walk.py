@@ -495,7 +495,7 @@ def test_every_creating_route_takes_a_key_or_needs_none(running_city: Town) -> N
     """Codes, log-ins, proofs and barriers are acts of the moment; a callback carries the provider's own number."""
     free = {"/api/v1/auth/codes", "/api/v1/auth/sessions", "/api/v1/me/level", "/api/v1/me/fresh", "/api/v1/me/plates/{id}/proof"}
     free |= {
-        f"/api/v1/services/cases/{{id}}/{act}" for act in ("submit", "withdraw", "supplement", "review", "decision")
+        f"/api/v1/services/cases/{{id}}/{act}" for act in ("submit", "withdraw", "supplement", "review", "check", "decision")
     }  # A state has one way on.
     free |= {"/api/v1/operator/devices/{device}/commands", "/api/v1/services/verify"}
     free |= {"/api/v1/operator/devices"}  # A secret is told once, and kept by nobody.
