@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -182,30 +182,30 @@ def _later(event: SpotSeen, round_number: int) -> SpotSeen:
 def _near(board: Board) -> Row:
     """The twenty best within a kilometre of random doors: through the cells, and by asking every door of the city."""
     random = np.random.default_rng(3)
-    doors, owner = board.places.doors
-    points = [(float(doors.lon[door]) + 0.002, float(doors.lat[door])) for door in random.integers(0, len(owner), QUERIES).tolist()]
+    doors = board.places.doors
+    points = [(float(doors.lon[door]) + 0.002, float(doors.lat[door])) for door in random.integers(0, len(doors.lon), QUERIES).tolist()]
+    search = near.Search(near.NoPricing())
     for lon, lat in points[:20]:
-        assert [one.site for one in _ours(board, lon, lat)] == _brute(board, lon, lat).tolist()
+        assert _ours(search, board, lon, lat) == _brute(board, lon, lat).tolist()
     ours, peers = [], []
     for _ in range(TRIES):  # Turn about, so that what the machine does beside falls on both.
-        ours.append(_best(lambda: [_ours(board, lon, lat) for lon, lat in points], 1))
+        ours.append(_best(lambda: [_ours(search, board, lon, lat) for lon, lat in points], 1))
         peers.append(_best(lambda: [_brute(board, lon, lat) for lon, lat in points], 1))
     value, baseline = min(ours) / QUERIES * 1e6, min(peers) / QUERIES * 1e6
     note = "both in numpy, one core; ours also says prices, opening hours and reasons"
     return _row("citymap.near_engine_vs_numpy", round(value, 1), "us", round(baseline, 1), 1.5, note, ratio=round(baseline / value, 2))
 
 
-def _ours(board: Board, lon: float, lat: float) -> Sequence[near.Found]:
-    asked = {"radius_m": 1000.0, "limit": 20, "stay_s": 3600}
-    return near.near(board, lon, lat, spot_class=None, arrive=NOW, pricing=near.NoPricing(), **asked)  # type: ignore[arg-type]  # the fields of each question are named where it is made
+def _ours(search: near.Search, board: Board, lon: float, lat: float) -> list[int]:
+    return search.near(board, lon, lat, radius_m=1000.0, limit=20, spot_class=None, arrive=NOW, stay_s=3600).sites
 
 
 def _brute(board: Board, lon: float, lat: float) -> Ints:
     """The same ranking over all doors at once, without an index."""
-    doors, owner = board.places.doors
+    doors, owner = board.places.doors, board.places.doors.owner
     distance = distances(lon, lat, doors.lon, doors.lat)
     free, unknown = board.shown[owner, 0], board.shown[owner, 2]
     fits = (distance <= 1000.0) & ((free > 0) | (unknown > 0)) & (board.capacity[owner] > 0)
-    cost = near.cost_of(distance * (near.DETOUR / near.WALK_M_PER_S), np.full(len(owner), near.UNPRICED_YUAN), free.astype(np.int64))
+    cost = near.cost_of(distance * (near.DETOUR / near.WALK_M_PER_S), np.full(len(owner), near.UNPRICED_YUAN / 2), free.astype(np.int64))
     best = np.lexsort((owner, cost, free <= 0, ~fits))[: min(20, int(fits.sum()))]
     return owner[best]

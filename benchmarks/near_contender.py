@@ -1,12 +1,16 @@
 """One contender of the race for `near`, as a process of its own: ours, or a handler over Redis or PostGIS that answers the same body.
 
-Each has its fixed facts in memory, asks its index and its live numbers as it must, ranks by the same cost, and takes 5,000 changes a
-second from `POST /begin` on. Its first line of output is its port.
+Each has its fixed facts and its price list in memory, asks its index and its live numbers as it must, ranks by the same cost, and
+takes 5,000 changes a second from `POST /begin` on: a free place more or less, and since when. Its first line of output is its port.
 """
 
 import asyncio
+import collections
+import contextlib
+import functools
+import heapq
 import sys
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, cast
@@ -23,24 +27,26 @@ from citymap import http as citymap_http
 from citymap import near, opening_hours, views
 from citymap.board import Board
 from citymap.follow import BoardFollower
-from citymap.http import NearItem, NearSite
 from citymap.model import BY_SPOTS
-from citymap.near import NoPricing
+from citymap.near_bytes import NearItem, NearSite
 from foundation import clock
-from foundation.clock import Clock
+from foundation.clock import Clock, rfc3339
 from foundation.events import SpotSeen
 from foundation.http import Page
+from foundation.money import Money
 from foundation.postgres import Database
+from foundation.tasks import settle_memory
 from onelot import http
 from services.identity.who_is import Known
 
 BATCHES_A_SECOND: Final = 20
 FACILITIES: Final = 5_016  # 1,200 lots and 3,816 stretches of road: what a search of a large city has to choose from.
 RADIUS_M, LIMIT, STAY_S = 1000.0, 20, 3600
-COUNTS: Final = "counts"  # Redis: site -> free places.
+FREE, AS_OF = "free", "as_of"  # Redis: site -> free places, and since when, as it is told.
 PLACES: Final = "places"
 
-Near = Callable[[float, float], Awaitable[list[tuple[int, float, int]]]]  # Sites with metres and free places, in any order.
+Hit = tuple[int, float, int, str]  # A site with metres, free places, and since when.
+Near = Callable[[float, float], Awaitable[list[Hit]]]  # In any order.
 Change = Callable[[int], Awaitable[None]]
 
 
@@ -68,11 +74,32 @@ class Changes:
         )
         return msgspec.json.encode(told)
 
-    def sites(self, number: int) -> list[tuple[str, int]]:
-        """Sites and by how much their free places change in a batch; the next second takes it back."""
+    def sites(self, number: int) -> dict[str, int]:
+        """By how much the free places of sites change in a batch; the next second takes it back."""
         batch, sign = self.batches[number % len(self.batches)], 1 if number // len(self.batches) % 2 == 0 else -1
         places, state = self.board.places, self.board.spot_state
-        return [(places.sites[int(places.spot_site[spot])].id, sign * (1 if state[spot] else -1)) for spot in batch]
+        changed: collections.Counter[str] = collections.Counter()
+        for spot in batch:
+            changed[places.sites[int(places.spot_site[spot])].id] += sign * (1 if state[spot] else -1)
+        return changed
+
+
+class PriceList:
+    """Nine tariffs, by class of area and kind of place, remembered by minute as the real price list is."""
+
+    edition = 0
+
+    def __init__(self, board: Board) -> None:
+        self._tariff = {site.id: number % 9 for number, site in enumerate(board.places.sites)}
+        self._memo = functools.lru_cache(65_536)(self._price)
+
+    def price(self, site: str, arrive: datetime, stay_s: int) -> int | None:
+        return self._memo(self._tariff[site], arrive.replace(second=0, microsecond=0), stay_s)
+
+    @staticmethod
+    def _price(tariff: int, arrive: datetime, stay_s: int) -> int:
+        hours = -(-stay_s // 3600)
+        return 0 if tariff == 8 else 100 * (1 + tariff // 2) * hours + (200 if 7 <= clock.local(arrive).hour < 21 else 0)
 
 
 # Ours
@@ -83,7 +110,7 @@ def ours(board: Board) -> tuple[web.Application, Change]:
     follower = BoardFollower(cast(Database, None), Clock())
     follower.board, follower.started = board, True
     app = http.application()
-    routes = citymap_http.routes(follower, Clock(), NoPricing(), cast(Any, None))
+    routes = citymap_http.routes(follower, Clock(), PriceList(board), cast(Any, None))
     http.mount(app, [one for one in routes if one.path == "/api/v1/near"], Known(cast(Database, None), Clock()), secure=False)
     bodies, decoder = Changes.made(board).bodies(), msgspec.json.Decoder(SpotSeen)
 
@@ -105,11 +132,11 @@ def _other(state: str) -> Any:
 def peer(board: Board, ask: Near) -> web.Application:
     """A plain aiohttp handler, nothing checked: what somebody writes in an afternoon, with its fixed facts in memory."""
     app = web.Application()
-    sites = [_site(board, number) for number in range(len(board.places.sites))]
+    sites, prices = [_site(board, number) for number in range(len(board.places.sites))], PriceList(board)
 
     async def answer(request: web.Request) -> web.Response:
         found = await ask(float(request.query["lon"]), float(request.query["lat"]))
-        body = msgspec.json.encode(Page(_ranked(board, sites, found)))
+        body = msgspec.json.encode(Page(_ranked(board, sites, prices, found)))
         return web.Response(body=body, content_type="application/json")
 
     app.router.add_get("/api/v1/near", answer)
@@ -122,45 +149,58 @@ def _site(board: Board, number: int) -> NearSite:
     assert board.places.counted_by[number] == BY_SPOTS
     return NearSite(
         id=held.id, name=held.name, type=held.type, location=where, entrance=where, capacity=int(board.capacity[number]), free=0, unknown=0,
-        as_of=views.as_of(int(board.as_of[number])), freshness="live", max_height_cm=held.max_height_cm,
+        as_of=None, freshness="live", max_height_cm=held.max_height_cm,
     )  # fmt: skip
 
 
-def _ranked(board: Board, sites: Sequence[NearSite], found: list[tuple[int, float, int]]) -> list[NearItem]:
-    arrive = clock.local(datetime.now(UTC))
-    fits = [
-        (n, m, free) for n, m, free in found if free > 0 and opening_hours.is_open(board.places.sites[n].opening_hours, arrive) is not False
-    ]
-    walks = [metres * (near.DETOUR / near.WALK_M_PER_S) for _, metres, _ in fits]
-    costs = [walk / 60.0 + 0.5 * near.UNPRICED_YUAN + 12.0 / (free + 2.0) for walk, (_, _, free) in zip(walks, fits, strict=True)]
-    best = sorted(range(len(fits)), key=lambda place: (costs[place], fits[place][0]))[:LIMIT]
-    return [_item(sites[fits[place][0]], fits[place][1], walks[place], fits[place][2]) for place in best]
+def _ranked(board: Board, sites: Sequence[NearSite], prices: PriceList, found: list[Hit]) -> list[NearItem]:
+    arrive, costs = clock.local(datetime.now(UTC)), []
+    for number, metres, free, as_of in found:
+        if free > 0 and opening_hours.is_open(board.places.sites[number].opening_hours, arrive) is not False:
+            walk, fen = metres * (near.DETOUR / near.WALK_M_PER_S), prices.price(sites[number].id, arrive, STAY_S) or 0
+            costs.append((walk / 60.0 + 0.5 * fen / near.FEN_PER_YUAN + 12.0 / (free + 2.0), number, metres, walk, fen, free, as_of))
+    best = heapq.nsmallest(LIMIT, costs)
+    return [_item(sites[number], metres, walk, fen, free, as_of) for _, number, metres, walk, fen, free, as_of in best]
 
 
-def _item(site: NearSite, metres: float, walk: float, free: int) -> NearItem:
-    why = ("free_places", "few_left", "price_unknown") if free <= 3 else ("free_places", "price_unknown")
-    site = msgspec.structs.replace(site, free=free)
-    return NearItem(site=site, distance_m=round(metres), walk_s=round(walk), price=None, p_free=None, why=why)
+def _item(site: NearSite, metres: float, walk: float, fen: int, free: int, as_of: str) -> NearItem:
+    why = ("free_places", *(("few_left",) if free <= 3 else ()), *(("free_of_charge",) if fen == 0 else ()))
+    site = msgspec.structs.replace(site, free=free, as_of=as_of)
+    return NearItem(site=site, distance_m=round(metres), walk_s=round(walk), price=Money(fen), p_free=None, why=why)
+
+
+def _since(board: Board) -> list[str]:
+    return [views.as_of(at) or "" for at in board.as_of.tolist()]
 
 
 async def over_redis(board: Board, url: str) -> tuple[web.Application, Change]:
     client = redis.asyncio.from_url(url)
-    numbers = board.places.site_number
+    numbers, names = board.places.site_number, [site.id for site in board.places.sites]
     await client.geoadd(PLACES, [one for site in board.places.sites for one in (site.lon, site.lat, site.id)])
-    await client.hset(COUNTS, mapping={site.id: int(board.shown[number, 0]) for number, site in enumerate(board.places.sites)})
+    await client.hset(FREE, mapping=dict(zip(names, board.shown[:, 0].tolist(), strict=True)))
+    await client.hset(AS_OF, mapping=dict(zip(names, _since(board), strict=True)))
     changes = Changes.made(board)
 
-    async def ask(lon: float, lat: float) -> list[tuple[int, float, int]]:
+    async def ask(lon: float, lat: float) -> list[Hit]:
         found: Any = await client.geosearch(PLACES, longitude=lon, latitude=lat, radius=RADIUS_M, unit="m", withdist=True)
         if not found:
             return []
-        counts: Any = await client.hmget(COUNTS, [name for name, _ in found])
-        return [(numbers[name.decode()], metres, int(count)) for (name, metres), count in zip(found, counts, strict=True)]
+        near_ones = [name for name, _ in found]
+        async with client.pipeline(transaction=False) as pipe:
+            pipe.hmget(FREE, near_ones)
+            pipe.hmget(AS_OF, near_ones)
+            frees, since = await pipe.execute()
+        return [
+            (numbers[name.decode()], metres, int(free), as_of.decode())
+            for (name, metres), free, as_of in zip(found, frees, since, strict=True)
+        ]
 
     async def change(number: int) -> None:
+        told, now = changes.sites(number), rfc3339(datetime.now(UTC))
         async with client.pipeline(transaction=False) as pipe:
-            for site, by in changes.sites(number):
-                pipe.hincrby(COUNTS, site, by)
+            for site, by in told.items():
+                pipe.hincrby(FREE, site, by)
+            pipe.hset(AS_OF, mapping=dict.fromkeys(told, now))
             await pipe.execute()
 
     return peer(board, ask), change
@@ -168,34 +208,36 @@ async def over_redis(board: Board, url: str) -> tuple[web.Application, Change]:
 
 CREATE: Final = """
 CREATE EXTENSION IF NOT EXISTS postgis;
-CREATE TABLE place (number int PRIMARY KEY, id text UNIQUE, free int NOT NULL, at geography(Point) NOT NULL) WITH (fillfactor = 50);
+CREATE TABLE place (
+    number int PRIMARY KEY, id text UNIQUE, free int NOT NULL, as_of text NOT NULL, at geography(Point) NOT NULL
+) WITH (fillfactor = 50);
 CREATE INDEX place_at ON place USING gist (at);
 """
 ASK: Final = """
-SELECT number, ST_Distance(at, p, false) AS metres, free
+SELECT number, ST_Distance(at, p, false) AS metres, free, as_of
   FROM place, (SELECT ST_SetSRID(ST_MakePoint($1, $2), 4326)::geography AS p) AS asked
  WHERE ST_DWithin(at, p, 1000, false) AND free > 0
 """
 CHANGE: Final = """
-UPDATE place SET free = free + c.by FROM (SELECT id, sum(by)::int AS by FROM unnest($1::text[], $2::int[]) AS c(id, by) GROUP BY id) c
- WHERE place.id = c.id
+UPDATE place SET free = free + c.by, as_of = $3 FROM unnest($1::text[], $2::int[]) AS c(id, by) WHERE place.id = c.id
 """
 
 
 async def over_postgis(board: Board, url: str) -> tuple[web.Application, Change]:
     pool = await asyncpg.create_pool(url, min_size=4, max_size=4)
     await pool.execute(CREATE)
-    rows = [(number, site.id, int(board.shown[number, 0]), site.lon, site.lat) for number, site in enumerate(board.places.sites)]
-    await pool.executemany("INSERT INTO place VALUES ($1, $2, $3, ST_SetSRID(ST_MakePoint($4, $5), 4326)::geography)", rows)
+    told = zip(board.places.sites, board.shown[:, 0].tolist(), _since(board), strict=True)
+    rows = [(number, site.id, free, as_of, site.lon, site.lat) for number, (site, free, as_of) in enumerate(told)]
+    await pool.executemany("INSERT INTO place VALUES ($1, $2, $3, $4, ST_SetSRID(ST_MakePoint($5, $6), 4326)::geography)", rows)
     await pool.execute("ANALYZE place")
     changes = Changes.made(board)
 
-    async def ask(lon: float, lat: float) -> list[tuple[int, float, int]]:
-        return [(row[0], row[1], row[2]) for row in await pool.fetch(ASK, lon, lat)]
+    async def ask(lon: float, lat: float) -> list[Hit]:
+        return [(row[0], row[1], row[2], row[3]) for row in await pool.fetch(ASK, lon, lat)]
 
     async def change(number: int) -> None:
         told = changes.sites(number)
-        await pool.execute(CHANGE, [site for site, _ in told], [by for _, by in told])
+        await pool.execute(CHANGE, list(told), list(told.values()), rfc3339(datetime.now(UTC)))
 
     return peer(board, ask), change
 
@@ -210,10 +252,23 @@ async def main(kind: str, url: str) -> None:
         return web.Response()
 
     app.router.add_post("/begin", begin)
-    async with http.serve(app, "127.0.0.1", 0) as port:
+    async with (http.serve if kind == "ours" else _bare)(app, "127.0.0.1", 0) as port:
+        settle_memory()
         print(port, flush=True)
         await begun.wait()
         await _change_for_ever(change)
+
+
+@contextlib.asynccontextmanager
+async def _bare(app: web.Application, host: str, port: int) -> AsyncIterator[int]:
+    """aiohttp as it is."""
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, host, port).start()
+        yield runner.addresses[0][1]
+    finally:
+        await runner.cleanup()
 
 
 async def _change_for_ever(change: Change) -> None:

@@ -69,6 +69,8 @@ class Board:
         self.class_capacity: Numbers = np.zeros((sites, CLASS_COUNT), np.int32)
         self.class_free: Numbers = np.zeros((sites, CLASS_COUNT), np.int32)
         self.class_unknown: Numbers = np.zeros((sites, CLASS_COUNT), np.int32)
+        self.revision: Ints = np.zeros(sites, np.int64)  # Of what is shown of each site: another number, and it may be another picture.
+        self._revisions = 0
         self._stood: list[str] = []  # Where each device stood when freshness was judged last.
         self.history: list[tuple[int, Numbers]] = []  # (minute, shown) of the last minutes, oldest first.
         self.recount()
@@ -250,6 +252,8 @@ class Board:
         """What is shown of these sites."""
         if not len(sites):
             return
+        self._revisions += 1
+        self.revision[sites] = self._revisions
         by_spots = self.places.counted_by[sites] == BY_SPOTS
         self._refresh_summed(sites[by_spots])
         for site in sites[~by_spots].tolist():

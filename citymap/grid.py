@@ -8,10 +8,13 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+Cells = tuple[int, int, int, int]  # The first and last column, the first and last row; nothing when one runs backwards.
 
 CELL_M: Final = 250.0
+SQUARE_CELLS: Final = 4
 EARTH_M: Final = 6_371_008.8
 METRES_PER_DEGREE: Final = math.radians(1) * EARTH_M
+_HALF_RADIANS: Final = math.radians(0.5)
 CELLS_MAX: Final = 4_000_000  # A stray point far away must not make a grid of the country; cells grow instead.
 
 
@@ -40,31 +43,36 @@ class Grid:
 
     def box(self, w: float, s: float, e: float, n: float) -> Ints:
         """The points inside a box of degrees, edges included, by number, ascending."""
-        found = self._cells(w, s, e, n)
+        found = self.points(self._cells(w, s, e, n))
         lon, lat = self.lon[found], self.lat[found]
         return np.sort(found[(lon >= w) & (lon <= e) & (lat >= s) & (lat <= n)])
 
-    def around(self, lon: float, lat: float, radius_m: float) -> tuple[Ints, Floats]:
-        """The points within a radius, and how many metres away each is."""
+    def cells_around(self, lon: float, lat: float, radius_m: float) -> Cells:
+        """Cells that hold all points within a radius; the same for all who ask from the same square of up to a kilometre."""
         dy = 1.001 * radius_m / METRES_PER_DEGREE
         dx = dy / max(0.01, math.cos(math.radians(min(89.0, abs(lat) + dy))))
-        found = self._cells(lon - dx, lat - dy, lon + dx, lat + dy)
-        distance = distances(lon, lat, self.lon[found], self.lat[found])
-        near = distance <= radius_m
-        return found[near], distance[near]
+        wide, high = math.ceil(dx / self._dx), math.ceil(dy / self._dy)
+        column, row, side = self._column(lon), self._row(lat), min(high, SQUARE_CELLS)
+        left, low = column - column % side, row - row % side
+        return self._inside(left - wide, left + side - 1 + wide, low - high, low + side - 1 + high)
 
-    def _cells(self, w: float, s: float, e: float, n: float) -> Ints:
-        """The points of all cells that a box touches: each row of cells is one slice."""
-        left, right = self._column(w), self._column(e)
-        low, high = self._row(s), self._row(n)
-        if right < 0 or left >= self.columns or high < 0 or low >= self.rows or left > right or low > high:
+    def points(self, cells: Cells) -> Ints:
+        """The points of cells, in order of cell: each row of cells is one slice."""
+        left, right, low, high = cells
+        if left > right or low > high:
             return np.empty(0, np.int64)
-        left, right = max(left, 0), min(right, self.columns - 1)
-        first = np.arange(max(low, 0), min(high, self.rows - 1) + 1) * self.columns
+        first = np.arange(low, high + 1) * self.columns
         begins, ends = self.start[first + left], self.start[first + right + 1]
         return np.concatenate(
             [self.order[begin:end] for begin, end in zip(begins.tolist(), ends.tolist(), strict=True) if end > begin] or [self.order[:0]]
         )
+
+    def _cells(self, w: float, s: float, e: float, n: float) -> Cells:
+        """Those that a box touches."""
+        return self._inside(self._column(w), self._column(e), self._row(s), self._row(n))
+
+    def _inside(self, left: int, right: int, low: int, high: int) -> Cells:
+        return max(left, 0), min(right, self.columns - 1), max(low, 0), min(high, self.rows - 1)
 
     def _column(self, lon: float) -> int:
         return math.floor((lon - self._w) / self._dx)
@@ -76,5 +84,5 @@ class Grid:
 def distances(lon: float, lat: float, lons: Floats, lats: Floats) -> Floats:
     """Metres on the sphere from a point to points; the plane between them is exact to 0.01 % within 10 km."""
     dy = (lats - lat) * METRES_PER_DEGREE
-    dx = (lons - lon) * METRES_PER_DEGREE * np.cos(np.radians((lats + lat) / 2))
+    dx = (lons - lon) * METRES_PER_DEGREE * np.cos((lats + lat) * _HALF_RADIANS)
     return np.hypot(dx, dy)

@@ -1,6 +1,5 @@
 """What the map answers when asked: sites, their spots, and where to park near a point."""
 
-import functools
 import gzip
 import math
 from bisect import bisect_right
@@ -11,18 +10,18 @@ from typing import Annotated, Final, Literal
 import msgspec
 import numpy as np
 
-from citymap import bays, near, views
+from citymap import bays, views
 from citymap.areas import bounds_of
 from citymap.board import Board
 from citymap.datum import Datum
 from citymap.follow import BoardFollower
-from citymap.model import CLASS_NUMBER, FRESHNESS, Name
-from citymap.near import Found, Pricing
-from citymap.views import Freshness, Labels, Location, OperatorSiteView, SiteView, SpotView
+from citymap.model import CLASS_NUMBER, FRESHNESS
+from citymap.near import Pricing, Search
+from citymap.near_bytes import NearBytes, NearItem
+from citymap.views import Labels, OperatorSiteView, SiteView, SpotView
 from foundation.clock import Clock
 from foundation.errors import Away, NotFound, invalid
 from foundation.http import Call, Page, Paged, Raw, Reply, Route, Text, Who, cursor_of, place_of
-from foundation.money import Money
 
 DIGITS_MAX: Final = 5
 FOREVER: Final = "public, max-age=31536000, immutable"  # With the version in the address it is about that version alone.
@@ -58,20 +57,6 @@ class NearQuery(msgspec.Struct, kw_only=True):
     crs: Datum | None = None
 
 
-class NearSite(msgspec.Struct, frozen=True, kw_only=True):
-    id: str
-    name: Name
-    type: str
-    location: Location
-    entrance: Location
-    capacity: int
-    free: int
-    unknown: int
-    as_of: str | None
-    freshness: Freshness
-    max_height_cm: int | None
-
-
 class MapQuery(msgspec.Struct, kw_only=True):
     spot_class: SpotClass | None = msgspec.field(default=None, name="class")
 
@@ -95,20 +80,8 @@ class BaysQuery(msgspec.Struct, kw_only=True):
     v: int | None = None
 
 
-class NearItem(msgspec.Struct, frozen=True, kw_only=True):
-    """`free` and `unknown` are of the class asked for; `p_free` is null while nothing forecasts."""
-
-    site: NearSite
-    distance_m: int
-    walk_s: int
-    price: Money | None
-    p_free: float | None
-    why: tuple[str, ...]
-    crs: Datum | msgspec.UnsetType = msgspec.UNSET
-
-
 def routes(follower: BoardFollower, clock: Clock, pricing: Pricing, labels: Labels) -> list[Route]:
-    told = _NearSites()
+    search, told = Search(pricing), NearBytes()
 
     def board() -> Board:
         if not follower.started:
@@ -131,22 +104,20 @@ def routes(follower: BoardFollower, clock: Clock, pricing: Pricing, labels: Labe
         some, cursor = page_after(now.places.spot_ids[spots], call.query)
         return Page([views.spot_view(now, spots.start + place, call.query.crs) for place in some], cursor)
 
-    async def get_near(call: Call) -> msgspec.Raw:
-        now, query = board(), call.query
+    def tell_near(query: NearQuery) -> bytes:
+        now = board()
         if not (math.isfinite(query.lon) and math.isfinite(query.lat)):
             raise invalid("?lon", "number", "lon and lat are degrees")
-        found = near.near(
-            now,
-            query.lon,
-            query.lat,
-            radius_m=query.radius,
-            limit=query.limit,
-            spot_class=None if query.spot_class is None else CLASS_NUMBER[query.spot_class],
-            arrive=query.arrive or clock.city(),
-            stay_s=query.stay_s,
-            pricing=pricing,
-        )
-        return msgspec.Raw(b'{"items":[%b],"next_cursor":null}' % b",".join([told.item(now, one, query.crs) for one in found]))
+        spot_class = None if query.spot_class is None else CLASS_NUMBER[query.spot_class]
+        arrive = query.arrive or clock.city()
+        found = search.near(
+            *(now, query.lon, query.lat),
+            radius_m=query.radius, limit=query.limit, spot_class=spot_class, arrive=arrive, stay_s=query.stay_s,
+        )  # fmt: skip
+        return told.page(now, found, spot_class, query.crs)
+
+    async def get_near(call: Call) -> msgspec.Raw:
+        return msgspec.Raw(tell_near(call.query))
 
     async def get_operator_sites(call: Call) -> Page[OperatorSiteView]:
         now, all_of_it, operators = board(), call.me.has("admin"), call.me.scopes("operator")
@@ -160,7 +131,10 @@ def routes(follower: BoardFollower, clock: Clock, pricing: Pricing, labels: Labe
         Route("GET", f"{sites}/{{site}}", get_site, "A site as it is now", query=OneQuery, answer=SiteView),
         Route("GET", f"{sites}/{{site}}/spots", get_spots, "The spots of a site", query=SpotsQuery, answer=Page[SpotView]),
         *_map_routes(board),
-        Route("GET", "/api/v1/near", get_near, "Where to park near a point, best first", query=NearQuery, answer=Page[NearItem]),
+        Route(
+            *("GET", "/api/v1/near", get_near, "Where to park near a point, best first"),
+            query=NearQuery, answer=Page[NearItem], quick=tell_near,
+        ),
         Route(
             *("GET", "/api/v1/operator/sites", get_operator_sites, "One's own sites, and what is wrong with them"),
             who=Who.OPERATOR, query=SpotsQuery, answer=Page[OperatorSiteView],
@@ -241,48 +215,3 @@ def _site(board: Board, call: Call) -> int:
     if site is None:
         raise NotFound
     return site
-
-
-class _NearSites:
-    """`NearItem`s as bytes, with their sites as they were encoded last: most are asked for many times before they change."""
-
-    def __init__(self) -> None:
-        self._places: object = None
-        self._held: dict[tuple[int, int, Datum | None], tuple[tuple[int, ...], bytes]] = {}
-
-    def item(self, board: Board, found: Found, crs: Datum | None) -> bytes:
-        if self._places is not board.places:  # Sites are numbered anew.
-            self._places, self._held = board.places, {}
-        place = found.site, found.door, crs
-        held = self._held.get(place)
-        if held is None or held[0] != found.state:
-            held = self._held[place] = found.state, msgspec.json.encode(_near_site(board, found, crs))
-        price = b"null" if found.price is None else msgspec.json.encode(Money(found.price))
-        ending = b"" if crs is None else b',"crs":"%b"' % crs.encode()
-        return b'{"site":%b,"distance_m":%d,"walk_s":%d,"price":%b,"p_free":null,"why":%b%b}' % (
-            held[1], found.distance_m, found.walk_s, price, _words(found.why), ending,
-        )  # fmt: skip
-
-
-@functools.cache
-def _words(why: tuple[str, ...]) -> bytes:
-    return msgspec.json.encode(why)
-
-
-def _near_site(board: Board, found: Found, crs: Datum | None) -> NearSite:
-    places, doors = board.places, board.places.doors[0]
-    held = places.sites[found.site]
-    capacity, free, unknown, as_of, freshness = found.state
-    return NearSite(
-        id=held.id,
-        name=held.name,
-        type=held.type,
-        location=views.location(held.lon, held.lat, crs),
-        entrance=views.location(float(doors.lon[found.door]), float(doors.lat[found.door]), crs),
-        capacity=capacity,
-        free=free,
-        unknown=unknown,
-        as_of=views.as_of(as_of),
-        freshness=FRESHNESS[freshness],
-        max_height_cm=held.max_height_cm,
-    )

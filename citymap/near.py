@@ -2,26 +2,31 @@
 
 import functools
 from datetime import datetime, timedelta
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from citymap import opening_hours
+from citymap import doors, opening_hours
 from citymap.board import Board
 from citymap.grid import Floats, Ints
 from citymap.model import FRESHNESS, LIVE, NEVER
+from citymap.places import Numbers, Places
 from foundation import clock
 
 WALK_M_PER_S: Final = 1.25
 DETOUR: Final = 1.3  # Streets are longer than the line between two points.
 FEN_PER_YUAN: Final = 100
 UNPRICED_YUAN: Final = 10.0  # A price that nobody knows is not a price of nothing.
+NO_PRICE: Final = -1
+TERMS_MAX: Final = 64  # Stays asked for at the same time: of the minutes of arrival and leaving, most ask from now for an hour.
 
 
 class Pricing(Protocol):
-    """What a whole stay costs, in fen; None when nobody can say."""
+    """What a whole stay that begins in this minute costs, in fen; None when nobody can say. Another edition, other prices."""
+
+    @property
+    def edition(self) -> int: ...
 
     def price(self, site: str, arrive: datetime, stay_s: int) -> int | None: ...
 
@@ -29,117 +34,155 @@ class Pricing(Protocol):
 class NoPricing:
     """A city without tariffs."""
 
+    edition = 0
+
     def price(self, site: str, arrive: datetime, stay_s: int) -> int | None:
         return None
 
 
-class Found(msgspec.Struct, frozen=True, gc=False):
-    """One site near a point: numbers of the site and of its nearest door, metres, seconds of walk, fen, and why it stands here.
-    `state` is what of it changes: capacity, free and unknown places that fit, as of when, and freshness."""
+class State(NamedTuple):
+    """What of a site changes; free and unknown places are those that fit."""
 
-    site: int
-    door: int
-    distance_m: int
-    walk_s: int
-    price: int | None
-    state: tuple[int, int, int, int, int]
-    why: tuple[str, ...]
-
-    @property
-    def free(self) -> int:
-        return self.state[1]
-
-    @property
-    def unknown(self) -> int:
-        return self.state[2]
+    capacity: int
+    free: int
+    unknown: int
+    as_of: int
+    freshness: int
 
 
-def near(
-    board: Board,
-    lon: float,
-    lat: float,
-    *,
-    radius_m: float,
-    limit: int,
-    spot_class: int | None,
-    arrive: datetime,
-    stay_s: int,
-    pricing: Pricing,
-) -> list[Found]:
-    """The best `limit` sites within a radius that have a fitting place and let one in for the stay; those of which that is
-    not known come after. The limit is applied last. Equal ones stand in order of id."""
-    sites, doors, distance = _reachable(board, lon, lat, radius_m)
-    free, unknown = _fitting(board, sites, spot_class)
-    hours, sure = _admitting(board, sites, arrive, stay_s)
-    fits = ((free > 0) | (unknown > 0)) & hours & (board.places.max_stay_s[sites] >= stay_s)
-    sites, doors, distance, free, unknown, sure = sites[fits], doors[fits], distance[fits], free[fits], unknown[fits], sure[fits]
-    walk = distance * (DETOUR / WALK_M_PER_S)
-    prices = [pricing.price(board.places.sites[site].id, arrive, stay_s) for site in sites.tolist()]
-    yuan = np.array([UNPRICED_YUAN if price is None else price / FEN_PER_YUAN for price in prices], np.float64)
-    cost = cost_of(walk, yuan, free)
-    best = np.lexsort((sites, cost, free <= 0))[:limit]  # Sites are numbered in order of id.
-    found = sites[best]
-    columns = (board.capacity[found], free[best], unknown[best], board.as_of[found], board.freshness[found])
-    states = zip(*(column.tolist() for column in columns), strict=True)
-    told = (
-        found.tolist(),
-        doors[best].tolist(),
-        np.rint(distance[best]).astype(np.int64).tolist(),
-        np.rint(walk[best]).astype(np.int64).tolist(),
-    )
-    priced, surely = [prices[place] for place in best.tolist()], sure[best].tolist()
-    return [
-        Found(site, door, far, walked, price, state, _why(state, price, known))
-        for site, door, far, walked, price, state, known in zip(*told, priced, states, surely, strict=True)
-    ]
+class Terms:
+    """What a stay at these minutes meets at every site: whether one is let in and out and for so long, whether its hours are
+    known, and the price, which is asked for where somebody searches."""
+
+    def __init__(self, places: Places, pricing: Pricing, arrive: datetime, stay_s: int) -> None:
+        self._sites, self._pricing, self._arrive, self._stay_s = places.sites, pricing, arrive, stay_s
+        texts, which = places.opening_hours
+        begin, end = (clock.local(at).replace(second=0, microsecond=0) for at in (arrive, arrive + timedelta(seconds=stay_s)))
+        said = [(opening_hours.is_open(text, begin), opening_hours.is_open(text, end)) for text in texts]
+        admits = np.array([into is not False and out is not False for into, out in said], np.bool_)
+        self.admits: npt.NDArray[np.bool_] = admits[which] & (places.max_stay_s >= stay_s)
+        self._sure: npt.NDArray[np.bool_] = np.array([into is not None for into, _ in said], np.bool_)[which]
+        self._fen: Ints = np.full(len(places.sites), NO_PRICE, np.int64)
+        self._half_yuan: Floats = np.full(len(places.sites), np.nan, np.float64)  # Not asked yet.
+
+    def half_yuan(self, sites: Ints) -> Floats:
+        """What a price weighs in the cost of each site."""
+        found = self._half_yuan.take(sites)
+        if np.isnan(found).any():
+            self._ask(sites[np.isnan(found)])
+            found = self._half_yuan.take(sites)
+        return found
+
+    def _ask(self, sites: Ints) -> None:
+        for site in sites.tolist():
+            fen = self._pricing.price(self._sites[site].id, self._arrive, self._stay_s)
+            self._half_yuan[site] = 0.5 * (UNPRICED_YUAN if fen is None else fen / FEN_PER_YUAN)
+            self._fen[site] = NO_PRICE if fen is None else fen
+
+    def price(self, site: int) -> int | None:
+        fen = self._fen.item(site)
+        return None if fen == NO_PRICE else fen
+
+    def sure(self, site: int) -> bool:
+        """Whether its hours are known."""
+        return self._sure.item(site)
 
 
-def cost_of(walk_s: Floats, yuan: Floats, free: Ints) -> Floats:
+class Found(NamedTuple):
+    """Sites near a point, the best first: numbers of the sites and of the nearest door of each, metres, seconds of walk, and the
+    revision of what the board shows of each."""
+
+    terms: Terms
+    sites: list[int]
+    doors: list[int]
+    metres: list[int]
+    seconds: list[int]
+    revisions: list[int]
+
+
+class Search:
+    """Asks the board, and keeps what is the same for whoever asks for the same stay, while places and prices are."""
+
+    def __init__(self, pricing: Pricing) -> None:
+        self._pricing = pricing
+        self._edition = pricing.edition
+        self._places: Places | None = None
+        self._terms: dict[tuple[int, int, int], Terms] = {}
+
+    def near(
+        self,
+        board: Board,
+        lon: float,
+        lat: float,
+        *,
+        radius_m: float,
+        limit: int,
+        spot_class: int | None,
+        arrive: datetime,
+        stay_s: int,
+    ) -> Found:
+        """The best `limit` sites within a radius that have a fitting place and let one in for the stay; those of which that is
+        not known come after. The limit is applied last. Equal ones stand in order of id."""
+        block, terms = board.places.doors.about(lon, lat, radius_m), self._terms_of(board.places, arrive, stay_s)
+        each, distance = doors.walked(block, lon, lat)
+        free, unknown = _fitting(board, block.sites, spot_class)
+        fits = ((np.maximum(free, unknown) > 0) & (distance <= radius_m) & terms.admits.take(block.sites)).nonzero()[0]
+        free, sites = free.take(fits), block.sites.take(fits)
+        walk = distance.take(fits) * (DETOUR / WALK_M_PER_S)
+        best = _ranked(cost_of(walk, terms.half_yuan(sites), free), free <= 0)[:limit]
+        places, sites = fits.take(best), sites.take(best)
+        metres, seconds = list(map(round, distance.take(places).tolist())), list(map(round, walk.take(best).tolist()))
+        return Found(terms, sites.tolist(), doors.nearest(block, each, places), metres, seconds, board.revision.take(sites).tolist())
+
+    def _terms_of(self, places: Places, arrive: datetime, stay_s: int) -> Terms:
+        """By whole minutes, as opening hours are written and prices are asked for."""
+        if self._places is not places or self._edition != self._pricing.edition:
+            self._places, self._edition, self._terms = places, self._pricing.edition, {}
+        second = arrive.timestamp()
+        minutes = int(second // 60), int((second + stay_s) // 60), stay_s
+        found = self._terms.get(minutes)
+        if found is None:
+            if len(self._terms) >= TERMS_MAX:
+                del self._terms[next(iter(self._terms))]
+            found = self._terms[minutes] = Terms(places, self._pricing, arrive, stay_s)
+        return found
+
+
+def cost_of(walk_s: Floats, half_yuan: Floats, free: Numbers | Ints) -> Floats:
     """Minutes of walk, half a minute for a yuan, and the risk that few free places are gone on arrival."""
-    return walk_s / 60.0 + 0.5 * yuan + 12.0 / (free + 2.0)
+    return walk_s / 60.0 + half_yuan + 12.0 / (free + 2.0)
 
 
-def _reachable(board: Board, lon: float, lat: float, radius_m: float) -> tuple[Ints, Ints, Floats]:
-    """Sites by the nearest of their doors."""
-    grid, owner = board.places.doors
-    doors, distance = grid.around(lon, lat, radius_m)
-    if len(owner) == len(board.places.sites):  # Every site has a door, so each has one: nothing to choose.
-        return owner[doors], doors, distance
-    order = np.lexsort((doors, distance, owner[doors]))
-    doors, distance = doors[order], distance[order]
-    sites, first = np.unique(owner[doors], return_index=True)
-    return sites, doors[first], distance[first]
+def _ranked(cost: Floats, full: npt.NDArray[np.bool_]) -> Ints:
+    """Places in order: what is sure to be free before what is not known, then by cost, then as they stood, which is by id."""
+    order = cost.argsort(kind="stable")
+    if full.any():
+        last = full.take(order)
+        order = np.concatenate((order[~last], order[last]))
+    return order
 
 
-def _fitting(board: Board, sites: Ints, spot_class: int | None) -> tuple[Ints, Ints]:
-    """Free and unknown places; a site whose capacity nobody knows has neither."""
-    known = board.capacity[sites] > 0
+def _fitting(board: Board, sites: Ints, spot_class: int | None) -> tuple[Numbers, Numbers]:
+    """Free and unknown places; a site whose capacity nobody knows has less than none."""
     if spot_class is None:
-        free, unknown = board.shown[sites, 0], board.shown[sites, 2]
+        shown = board.shown.take(sites, axis=0)
+        return shown[:, 0], shown[:, 2]
+    return board.class_free[:, spot_class].take(sites), board.class_unknown[:, spot_class].take(sites)
+
+
+def state_of(board: Board, site: int, spot_class: int | None) -> State:
+    """What the board shows of a site now, of a class when one is asked for."""
+    if spot_class is None:
+        free, unknown = board.shown.item(site, 0), board.shown.item(site, 2)
     else:
-        free, unknown = board.class_free[sites, spot_class], board.class_unknown[sites, spot_class]
-    return np.where(known, free, 0).astype(np.int64), np.where(known, unknown, 0).astype(np.int64)
+        free, unknown = board.class_free.item(site, spot_class), board.class_unknown.item(site, spot_class)
+    return State(board.capacity.item(site), free, unknown, board.as_of.item(site), board.freshness.item(site))
 
 
-def _admitting(board: Board, sites: Ints, arrive: datetime, stay_s: int) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    """Whether each lets one in and out at these times, and whether that is known; each different text is read once."""
-    texts, which = board.places.opening_hours
-    begin, end = (clock.local(at).replace(second=0, microsecond=0) for at in (arrive, arrive + timedelta(seconds=stay_s)))
-    said = [(_is_open(text, begin), _is_open(text, end)) for text in texts]
-    admits = np.array([into is not False and out is not False for into, out in said], np.bool_)
-    sure = np.array([into is not None for into, _ in said], np.bool_)
-    return admits[which[sites]], sure[which[sites]]
-
-
-@functools.lru_cache(4096)
-def _is_open(text: str, at: datetime) -> bool | None:
-    """By whole minutes, as opening hours are written: most who ask mean now."""
-    return opening_hours.is_open(text, at)
-
-
-def _why(state: tuple[int, int, int, int, int], price: int | None, sure: bool) -> tuple[str, ...]:
-    _, free, unknown, as_of, fresh = state
-    return _words(min(free, 4), unknown > 0, None if price is None else price == 0, sure, fresh, as_of == NEVER)
+def why(state: State, price: int | None, *, sure: bool) -> tuple[str, ...]:
+    """The reasons, in words that pages translate; `sure` when its hours are known."""
+    gratis = None if price is None else price == 0
+    return _words(min(state.free, 4), state.unknown > 0, gratis, sure, state.freshness, state.as_of == NEVER)
 
 
 @functools.cache

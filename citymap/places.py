@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from citymap.bays import BayTiles
+from citymap.doors import Doors
 from citymap.grid import Grid, Ints
 from citymap.model import CLASSES, COUNTED_NUMBER, Bounds, Site
 
@@ -48,11 +49,9 @@ class Places:
         return Grid(self.spot_lon, self.spot_lat)
 
     @cached_property
-    def doors(self) -> tuple[Grid, Ints]:
-        """Where people come out: the entrances, or the site itself when none is known; and whose each is."""
-        points = [(number, *door) for number, site in enumerate(self.sites) for door in (site.entrances or ((site.lon, site.lat),))]
-        table = np.array(points, np.float64).reshape(-1, 3)
-        return Grid(np.ascontiguousarray(table[:, 1]), np.ascontiguousarray(table[:, 2])), table[:, 0].astype(np.int64)
+    def doors(self) -> Doors:
+        """The entrances, or the site itself when none is known."""
+        return Doors([(number, *door) for number, site in enumerate(self.sites) for door in (site.entrances or ((site.lon, site.lat),))])
 
     @cached_property
     def bay_tiles(self) -> BayTiles:

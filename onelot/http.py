@@ -5,16 +5,19 @@ import contextlib
 import functools
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 import structlog
 from aiohttp import web
+from multidict import CIMultiDict
 from prometheus_client import Counter, Histogram
 
 from foundation import postgres
 from foundation.caller import Caller
 from foundation.errors import Away, NotAllowed, NotFound, NotLoggedIn, Problem, TooBig, WrongType
 from foundation.http import Call, Raw, Reply, Route, Who, decode_body, decode_query
+from onelot.quick import Answer, Questions, Runner
 from onelot.uploads import Uploads
 from services.identity import door
 from services.identity.who_is import Known
@@ -33,9 +36,13 @@ SECURITY_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "geolocation=(self), camera=(self), microphone=(), payment=(), usb=()",
 }
+_NO_STORE = {"Cache-Control": "no-store"}
+_JSON = {**SECURITY_HEADERS, **_NO_STORE, "Content-Type": "application/json"}
+_PLAIN_JSON = CIMultiDict(_JSON)  # Most answers: put together once.
 REQUESTS = Counter("onelot_http_requests_total", "Requests", ["route", "status"])
 SECONDS = Histogram("onelot_http_seconds", "Time to answer", ["route"], buckets=(0.002, 0.005, 0.01, 0.025, 0.1, 0.5, 2, 10))
 
+QUESTIONS = web.AppKey("questions", Questions)
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -43,6 +50,8 @@ def mount(app: web.Application, routes: Sequence[Route], known: Known, *, secure
     """Add the routes of all houses; what is not one of them answers 404 as a problem, too."""
     uploads = Uploads()
     for route in routes:
+        if route.quick is not None:
+            app[QUESTIONS].add(route.path, _question(route, route.quick))
         if route.method == "GET":
             app.router.add_get(route.path, _handler(route, known, uploads, secure))  # HEAD, too.
         else:
@@ -52,6 +61,7 @@ def mount(app: web.Application, routes: Sequence[Route], known: Known, *, secure
 def application() -> web.Application:
     app = web.Application(middlewares=[_answer_problems], client_max_size=BODY_BYTES_MAX, handler_args={"access_log": None})
     app.on_response_prepare.append(_guard)
+    app[QUESTIONS] = Questions(_JSON)
     return app
 
 
@@ -59,6 +69,22 @@ async def _guard(_: web.Request, response: web.StreamResponse) -> None:
     """Every answer is guarded, ours and aiohttp's alike."""
     for name, value in SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)
+
+
+def _question(route: Route, quick: Callable[[Any], bytes]) -> Answer:
+    """A route that nobody need be known for, decoded and counted as all are."""
+    seconds, requests = SECONDS.labels(route.path), REQUESTS.labels(route.path, 200)
+    assert route.query is not None and route.who is Who.ANYBODY
+    kind = route.query
+
+    def answer(said: Mapping[str, str]) -> bytes:
+        began = time.perf_counter()
+        body = quick(decode_query(said, kind))
+        seconds.observe(time.perf_counter() - began)
+        requests.inc()
+        return body
+
+    return answer
 
 
 def _handler(route: Route, known: Known, uploads: Uploads, secure: bool) -> Handler:
@@ -105,8 +131,9 @@ def _may(caller: Caller, who: Who) -> bool:
 
 
 async def _call(request: web.Request, route: Route, caller: Caller | None) -> Call:
-    raw = b"" if route.takes else await _read(request)
-    if any("\x00" in part for part in request.match_info.values()):
+    raw = b"" if route.takes or not request.body_exists else await _read(request)
+    path = dict(request.match_info)
+    if path and any("\x00" in part for part in path.values()):
         raise NotFound
     query = decode_query(request.query, route.query) if route.query else None
     body = None
@@ -115,7 +142,7 @@ async def _call(request: web.Request, route: Route, caller: Caller | None) -> Ca
             raise WrongType
         body = decode_body(raw, route.body)
     address = request.remote or ""
-    path, asked = dict(request.match_info), f"{request.method} {request.path}"
+    asked = f"{request.method} {request.path}"
     return Call(path, query, body, caller, request.headers, raw, address, asked, functools.partial(_read_up_to, request))
 
 
@@ -145,17 +172,23 @@ async def _read_up_to(request: web.Request, most: int) -> bytes:
 
 
 def _response(reply: Reply) -> web.Response:
-    headers = {"Cache-Control": "no-store"} | dict(reply.headers)
+    if not reply.headers and type(reply.body) is not Raw and reply.body is not None:
+        return web.Response(body=_json(reply.body), status=reply.status, headers=_PLAIN_JSON)
+    headers = _NO_STORE | dict(reply.headers)
     if reply.body is None:
         return web.Response(status=reply.status, headers=headers)
     if isinstance(reply.body, Raw):
         packed = {"Content-Encoding": "gzip"} if reply.body.packed else {}
         return web.Response(body=reply.body.content, status=reply.status, content_type=reply.body.kind, headers={**headers, **packed})
-    return web.Response(body=msgspec.json.encode(reply.body), status=reply.status, content_type="application/json", headers=headers)
+    return web.Response(body=_json(reply.body), status=reply.status, content_type="application/json", headers=headers)
+
+
+def _json(body: object) -> bytes:
+    return bytes(body) if isinstance(body, msgspec.Raw) else msgspec.json.encode(body)
 
 
 def problem_response(problem: Problem, more: Mapping[str, str]) -> web.Response:
-    headers = {"Cache-Control": "no-store"} | dict(more)
+    headers = _NO_STORE | dict(more)
     if problem.retry_after_s is not None:
         headers["Retry-After"] = str(problem.retry_after_s)
     body = msgspec.json.encode(problem.body())
@@ -208,7 +241,7 @@ def _counted(request: web.Request, problem: Problem, more: Mapping[str, str] = _
 @contextlib.asynccontextmanager
 async def serve(app: web.Application, host: str, port: int) -> AsyncIterator[int]:
     """Listen while the block runs; answers the port. Raises OSError when it is taken."""
-    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=REQUESTS_SECONDS_MAX)
+    runner = Runner(app, app[QUESTIONS], access_log=None, handle_signals=False, shutdown_timeout=REQUESTS_SECONDS_MAX)
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port, reuse_address=True)

@@ -54,6 +54,7 @@ class Book:
         self._tariff_of_site: dict[str, str] = {}
         self._versions: dict[str, list[Published]] = {}
         self._position, self._recorded_at = 0, postgres.BEGINNING
+        self.edition = 0  # Counts what changed prices: whoever remembers one asks again.
         self._memo = functools.lru_cache(REMEMBERED)(self._price)
 
     @property
@@ -70,6 +71,7 @@ class Book:
             self._versions = {code: store.published_of(versions) for code, versions in rows.items()}
             self._tariff_of_site = {row["id"]: row["tariff"] for row in await tx.fetch(store.queries.sites_with_tariffs)}
         self._memo.cache_clear()
+        self.edition += 1
 
     async def follow(self, done: Callable[[], None]) -> None:
         await journal.hear_facts(self._database, "prices", self.catch_up, done)
@@ -85,9 +87,11 @@ class Book:
             for entry in entries:
                 if entry.kind == SiteChanged.kind and isinstance(fact := entry.event, SiteChanged):
                     self._tariff_of_site[fact.site] = fact.tariff
+                    self.edition += 1
             if fresh:
                 self._versions |= fresh
                 self._memo.cache_clear()
+                self.edition += 1
             self._position, self._recorded_at = entries[-1].position, entries[-1].recorded_at
 
     def knows(self, site: str) -> bool:

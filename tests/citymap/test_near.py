@@ -3,6 +3,7 @@
 import math
 import time
 from datetime import datetime
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from benchmarks import bench_board
 from citymap import near as search
 from citymap.board import Board
 from citymap.model import micros
-from citymap.near import Found, NoPricing, Pricing
+from citymap.near import NoPricing, Pricing, Search
 from tests.citymap.city import T0, at, board, counted, places, seen, site
 
 HERE = (113.665, 34.752)
@@ -21,6 +22,8 @@ NIGHT = datetime.fromisoformat("2026-03-02T22:00:00+08:00")
 class Prices:
     """A price for each site that has one."""
 
+    edition = 0
+
     def __init__(self, **fen: int) -> None:
         self._fen = {name.replace("_", "-"): price for name, price in fen.items()}
 
@@ -28,14 +31,29 @@ class Prices:
         return self._fen.get(site)
 
 
+class Hit(NamedTuple):
+    site: int
+    door: int
+    distance_m: int
+    walk_s: int
+    price: int | None
+    free: int
+    why: tuple[str, ...]
+
+
 def near(
     lot: Board, *, limit: int = 10, spot_class: int | None = None, stay_s: int = 3600, arrive: datetime = T0, prices: Pricing | None = None
-) -> list[Found]:
+) -> list[Hit]:
     asked = {"radius_m": 1000.0, "limit": limit, "spot_class": spot_class, "stay_s": stay_s}
-    return search.near(lot, *HERE, arrive=arrive, pricing=prices or NoPricing(), **asked)  # type: ignore[arg-type]
+    found = Search(prices or NoPricing()).near(lot, *HERE, arrive=arrive, **asked)  # type: ignore[arg-type]
+    hits = []
+    for number, door, metres, seconds in zip(found.sites, found.doors, found.metres, found.seconds, strict=True):
+        state, price = search.state_of(lot, number, spot_class), found.terms.price(number)
+        hits.append(Hit(number, door, metres, seconds, price, state.free, search.why(state, price, sure=found.terms.sure(number))))
+    return hits
 
 
-def names(lot: Board, found: list[Found]) -> list[str]:
+def names(lot: Board, found: list[Hit]) -> list[str]:
     return [lot.places.sites[one.site].id for one in found]
 
 
@@ -94,7 +112,7 @@ def test_walk_is_to_the_nearest_entrance() -> None:
     (found,) = near(lot)
 
     assert found.distance_m == pytest.approx(18, abs=1)
-    assert lot.places.doors[0].lon[found.door] == 113.6652
+    assert lot.places.doors.lon[found.door] == 113.6652
 
 
 def test_equally_good_ones_stand_in_order_of_id() -> None:
@@ -165,8 +183,8 @@ def test_the_cells_find_what_a_search_over_everything_finds(seed: int) -> None:
 
     for lon, lat in random.uniform((113.45, 34.55), (113.85, 34.95), (40, 2)).tolist():
         for radius in (300.0, 1000.0, 5000.0):
-            found = search.near(lot, lon, lat, radius_m=radius, limit=500, spot_class=None, arrive=T0, stay_s=60, pricing=NoPricing())
-            assert {one.site: one.distance_m for one in found} == everything(lot, lon, lat, radius)
+            found = Search(NoPricing()).near(lot, lon, lat, radius_m=radius, limit=500, spot_class=None, arrive=T0, stay_s=60)
+            assert dict(zip(found.sites, found.metres, strict=True)) == everything(lot, lon, lat, radius)
 
 
 def everything(lot: Board, lon: float, lat: float, radius: float) -> dict[int, int]:

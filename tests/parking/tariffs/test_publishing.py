@@ -121,14 +121,17 @@ async def test_the_price_list_learns_of_a_new_version_and_of_a_sites_other_tarif
     book = Book(connected, Clock())
     await book.load()
     assert not book.knows("s")
+    editions = [book.edition]
 
     await publish(connected, 1, 100, "2026-01-01", None)
     async with connected.transaction() as tx:
         tx.tell(SiteChanged(site="s", operator="op", type="surface", counted_by="spots", capacity=1, tariff="hourly"), at=NOW)
     await book.catch_up()
     assert book.price("s", NOW, 3600) == 100
+    editions.append(book.edition)
     async with connected.transaction() as tx:
         tx.tell(SiteChanged(site="s", operator="op", type="surface", counted_by="spots", capacity=1, tariff="other"), at=NOW)
     await book.catch_up()
 
     assert book.price("s", NOW, 3600) is None
+    assert editions[0] < editions[1] < book.edition, "who remembers a price asks again"
