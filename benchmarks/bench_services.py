@@ -1,10 +1,11 @@
 """How long handing in takes, how many cases an hour two cores decide, one rule for one person, and a whole catalogue loaded."""
 
 import asyncio
+import functools
 import secrets
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -14,7 +15,7 @@ import msgspec
 
 from benchmarks.databases import own_database
 from benchmarks.rows import Row, measured
-from foundation import events, ids, journal, migrate, postgres, seal
+from foundation import events, ids, journal, migrate, postgres, seal, sql
 from foundation.clock import Clock
 from foundation.postgres import Database, Transaction
 from onelot.places import places_of
@@ -36,7 +37,8 @@ from services.rules.model import Known
 
 NAMES: Final = ("services.submit_p99_ms", "services.cases_per_hour", "rules.decision_us", "catalog.load_s")
 RATE: Final = 10  # Applications a second: twenty times the busiest hour of a city with 5,000 cases a day.
-SECONDS: Final = 15
+SECONDS: Final = 30
+WARM: Final = 20
 CASES: Final = 500
 IN_FLIGHT: Final = 32
 MATTERS: Final = 953
@@ -106,35 +108,64 @@ def memory(now: datetime) -> dict[str, Known]:
 
 
 async def _submit(office: Office) -> Row:
-    """Open loop: an application each tenth of a second whether or not the last one is through, the rules deciding meanwhile."""
-    cases = await _drafts(office, RATE * SECONDS)
+    """Open loop: an application each tenth of a second whether or not the last one is through, the rules deciding meanwhile. Between two
+    of them a bare durable write of one row, which says what this machine makes anybody wait just now."""
+    cases = await _drafts(office, WARM + RATE * SECONDS)
     deciding = asyncio.create_task(_decide_for_ever(office))
+    for case in cases[:WARM]:  # Schema, rules and flow of a version are compiled once in the life of a process.
+        await submit_case(office, person=case.person, case=case.id)
+    bare = sql.Query("bare", "UPDATE services.person SET used_at = $2 WHERE id = $1")
+    ours, peers = await asyncio.gather(
+        _open_loop([functools.partial(submit_case, office, person=case.person, case=case.id) for case in cases[WARM:]], 0.0),
+        _open_loop([functools.partial(_write, office, bare, case.person) for case in cases[WARM:]], 0.5),
+    )
+    deciding.cancel()
+    late, peer = _at(ours.taken, 0.99), _at(peers.taken, 0.99)
+    note = (
+        f"open loop at {RATE}/s, median {_at(ours.taken, 0.5):.1f} ms; peer: one row written and committed, median"
+        f" {_at(peers.taken, 0.5):.1f} ms; this process's CPU {ours.cpu_ms:.1f} ms an application, rules, letters, licence included"
+    )
+    return Row(
+        name="services.submit_p99_ms", value=late, unit="ms", baseline=peer, ratio=late / peer, goal=35.0, met=late <= 35.0, note=note
+    )
+
+
+@dataclass(frozen=True)
+class Taken:
+    """Milliseconds from when each was due, sorted; and what all that ran cost this process for each."""
+
+    taken: list[float]
+    cpu_ms: float
+
+
+async def _open_loop(acts: Sequence[Callable[[], Awaitable[object]]], ahead: float) -> Taken:
+    """`ahead` of a turn later than others that run beside it."""
     taken: list[float] = []
 
-    async def one(case: Case, at: float) -> None:
-        await submit_case(office, person=case.person, case=case.id)
-        taken.append(time.perf_counter() - at)
+    async def one(act: Callable[[], Awaitable[object]], at: float) -> None:
+        await act()
+        taken.append(1000 * (time.perf_counter() - at))
 
-    begin = time.perf_counter()
-    waiting = []
-    for number, case in enumerate(cases):
+    begin, cpu, waiting = time.perf_counter() + ahead / RATE, time.process_time(), []
+    for number, act in enumerate(acts):
         at = begin + number / RATE
         await asyncio.sleep(max(0.0, at - time.perf_counter()))
-        waiting.append(asyncio.create_task(one(case, at)))
+        waiting.append(asyncio.create_task(one(act, at)))
     await asyncio.gather(*waiting)
-    deciding.cancel()
-    taken.sort()
-    middle, late = 1000 * taken[len(taken) // 2], 1000 * taken[int(len(taken) * 0.99)]
-    note = f"open loop at {RATE}/s, median {middle:.1f} ms: read, judged by its schema, sealed, durable; rules decide beside it"
-    return measured("services.submit_p99_ms", late, "ms", note, goal=35.0)
+    return Taken(sorted(taken), 1000 * (time.process_time() - cpu) / len(acts))
+
+
+async def _write(office: Office, query: sql.Query, person: uuid.UUID) -> None:
+    await office.database.run(lambda tx: tx.execute(query, person, datetime.now(UTC)))
+
+
+def _at(taken: Sequence[float], share: float) -> float:
+    return taken[int(len(taken) * share)]
 
 
 async def _decide_for_ever(office: Office) -> None:
-    followers = (StepsFollower(office), EffectsFollower(office))
-    while True:
-        for follower in followers:
-            await journal.catch_up(office.database, follower)
-        await asyncio.sleep(0.01)
+    """As the city does: woken by the bell."""
+    await asyncio.gather(*(journal.follow(office.database, one, lambda: None) for one in (StepsFollower(office), EffectsFollower(office))))
 
 
 async def _hour(office: Office) -> Row:
@@ -194,12 +225,15 @@ async def _load(database: Database) -> Row:
             content = model.encoded(copy)
             version = model.version_of(content)
             await catalog.keep_version(tx, copy.code, version, content, datetime.now(UTC))
-            await catalog.set_live(tx, copy.code, version, datetime.now(UTC))
+            await catalog.set_live(tx, copy, version, datetime.now(UTC))
 
     await database.run(work)
-    began = time.perf_counter()
+    began, cpu = time.perf_counter(), time.process_time()
     await Shelf(database).load()
-    note = f"{MATTERS} copies of {MATTER}, {len(model.encoded(matter)) / 1000:.1f} kB each, with the words they are found by"
+    note = (
+        f"{MATTERS} copies of {MATTER}, {len(model.encoded(matter)) / 1000:.1f} kB each, with the words they are found by, spelt when they"
+        f" were published; {time.process_time() - cpu:.2f} s of this process's CPU"
+    )
     return measured("catalog.load_s", time.perf_counter() - began, "s", note, goal=1.0)
 
 

@@ -127,7 +127,9 @@ CREATE TABLE services.licence_shown (
 CREATE TABLE services.matter (
     code text NOT NULL,
     version text NOT NULL,
-    published_at timestamp with time zone NOT NULL
+    published_at timestamp with time zone NOT NULL,
+    words text[] DEFAULT '{}'::text[] NOT NULL,
+    spelling smallint DEFAULT 0 NOT NULL
 );
 
 CREATE TABLE services.matter_version (

@@ -20,6 +20,14 @@ UPDATE services.case_file
    SET state = $2, revision = revision + 1, sealed = $3, submitted_at = $4, due_at = $5, paused_at = $6, decided_at = $7, staff_waits = $8
  WHERE id = $1;
 
+-- name: hand_in -- with its timers
+WITH saved AS (
+  UPDATE services.case_file SET state = $2, revision = revision + 1, sealed = $3, submitted_at = $4, due_at = $5 WHERE id = $1 RETURNING id
+)
+INSERT INTO services.case_timer (case_id, kind, due_at)
+SELECT saved.id, timer.kind, timer.due_at FROM saved, unnest($6::text[], $7::timestamptz[]) AS timer (kind, due_at)
+ON CONFLICT (case_id, kind, task) DO UPDATE SET due_at = excluded.due_at, tries = 0;
+
 -- name: cases_of -- a person's own, the newest first
 SELECT id, person, matter, version, agency, state, revision, sealed, created_at, submitted_at, due_at, paused_at, decided_at, staff_waits
   FROM services.case_file WHERE person = $1 AND ($2::uuid IS NULL OR id < $2) ORDER BY id DESC LIMIT $3;

@@ -54,6 +54,14 @@ async def save_case(tx: Transaction, case: Case) -> None:
     )  # fmt: skip
 
 
+async def hand_in(tx: Transaction, case: Case, pledge_at: datetime | None) -> None:
+    """With the timers of its promise, and of what is pledged, in one way to the server: everybody waits for this answer."""
+    timers = {"promise": case.due_at} | ({"pledge": pledge_at} if pledge_at else {})
+    await tx.execute(
+        queries.hand_in, case.id, case.state, case.sealed, case.submitted_at, case.due_at, list(timers), list(timers.values())
+    )  # fmt: skip
+
+
 async def cases_of(reader: Reader, person: uuid.UUID, before: uuid.UUID | None, limit: int) -> list[Case]:
     return [Case(*row) for row in await reader.fetch(queries.cases_of, person, before, limit)]
 

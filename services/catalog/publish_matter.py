@@ -42,7 +42,7 @@ async def publish_matter(database: Database, files: Mapping[str, str], *, now: d
         await store.keep_version(tx, matter.code, version, content, now)
         if await store.live_version(tx, matter.code) == version:
             return False
-        await store.set_live(tx, matter.code, version, now)
+        await store.set_live(tx, matter, version, now)
         tx.tell(events.MatterPublished(code=matter.code, version=version, agency=matter.agency), at=now)
         return True
 

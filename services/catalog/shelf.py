@@ -4,7 +4,6 @@ import collections
 from collections.abc import Callable, Iterable
 
 import structlog
-from pypinyin import Style, lazy_pinyin
 
 from foundation import journal, postgres
 from foundation.events import MatterPublished
@@ -67,10 +66,10 @@ class Shelf:
                 return
             self._position, self._recorded_at = entries[-1].position, entries[-1].recorded_at
 
-    def _take(self, found: dict[str, tuple[str, Matter]]) -> None:
-        self._live |= found
-        for code, (_, matter) in found.items():
-            self._words[code] = tuple(_searchable(matter))
+    def _take(self, found: Iterable[store.Live]) -> None:
+        for one in found:
+            self._live[one.matter.code] = (one.version, one.matter)
+            self._words[one.matter.code] = one.words
 
     def live(self, code: str) -> tuple[str, Matter] | None:
         return self._live.get(code)
@@ -83,21 +82,6 @@ class Shelf:
         words = [word for word in query.lower().split() if word]
         ranked = [(rank, code) for code, texts in self._words.items() if (rank := _rank(texts, words)) is not None]
         return [code for _, code in sorted(ranked)]
-
-
-def _searchable(matter: Matter) -> Iterable[str]:
-    """The name in every spelling, then what else people may call it."""
-    yield " ".join(_spellings(matter.name["zh"])) + " " + matter.name["en"].lower() + " " + matter.code.replace("_", " ")
-    others = [matter.text(key)[language] for key in ("keywords", "summary") for language in ("zh", "en")]
-    topics = matter.elements.get("topics")
-    others += [str(topic) for topic in topics] if isinstance(topics, list) else []
-    yield " ".join(spelling for text in others for spelling in _spellings(text)).lower()
-
-
-def _spellings(text: str) -> list[str]:
-    """停车 is also tingche, and tc."""
-    sounds = lazy_pinyin(text, errors="ignore")
-    return [text.lower(), "".join(sounds), "".join(lazy_pinyin(text, style=Style.FIRST_LETTER, errors="ignore"))]
 
 
 def _rank(texts: tuple[str, ...], words: list[str]) -> int | None:

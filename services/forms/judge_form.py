@@ -1,13 +1,12 @@
 """Judge an answer by its schema: jsonschema-rs with formats asserted, nothing fetched, every fault by its pointer."""
 
-import functools
-import json
 from collections.abc import Collection, Iterator
 from typing import Any
 
 import jsonschema_rs
 
 from foundation.errors import FieldError
+from foundation.kept import Kept
 from services.forms import model
 from services.forms.model import Json, Schema
 
@@ -38,7 +37,7 @@ def judge(schema: Schema, form: Json, *, pledged: Collection[str] = ()) -> list[
 
 def judge_values(schema: Schema, form: Json) -> list[FieldError]:
     """Faults of what is there; what is not there yet is no fault of a draft."""
-    found = [*_unclean(form, ""), *(_told(error) for error in _validator(json.dumps(schema, sort_keys=True)).iter_errors(form))]
+    found = [*_unclean(form, ""), *(_told(error) for error in _VALIDATORS.of(schema).iter_errors(form))]
     once: dict[str, FieldError] = {}
     for error in found:
         if error.code != "required" or _in_a_list(error.pointer):  # Gaps are counted by the form itself, field by field.
@@ -46,13 +45,15 @@ def judge_values(schema: Schema, form: Json) -> list[FieldError]:
     return list(once.values())
 
 
-@functools.lru_cache(maxsize=2048)
-def _validator(schema: str) -> Any:  # jsonschema_rs.Draft202012Validator
-    return jsonschema_rs.Draft202012Validator(json.loads(schema), validate_formats=True, retriever=_fetch_nothing)
+def _validator(schema: Schema) -> Any:  # jsonschema_rs.Draft202012Validator
+    return jsonschema_rs.Draft202012Validator(dict(schema), validate_formats=True, retriever=_fetch_nothing)
 
 
 def _fetch_nothing(uri: str) -> Any:
     raise ValueError(f"a form refers to nothing outside of itself, and not to {uri[:100]}")
+
+
+_VALIDATORS = Kept(_validator, 2048)  # A matter's schema is one object for as long as its version is in memory.
 
 
 def _told(error: Any) -> FieldError:

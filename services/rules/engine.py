@@ -1,14 +1,13 @@
 """Evaluate CEL: compiled against typed variables, total when it runs (an error is a value of its own and never passes for an answer)."""
 
-import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 import structlog
 from cel_expr_python import cel
 
+from foundation.kept import Kept
 from services.rules import model
 from services.rules.errors import RuleFault
 from services.rules.model import Decision, Kind, Known, Reason, Require, Rules, UsedValue, Verdict
@@ -74,11 +73,6 @@ class Compiled:
     uses: Mapping[str, frozenset[str]]  # Which variables stand behind each fact and rule.
 
 
-@functools.lru_cache(maxsize=1024)
-def _compiled(encoded: bytes) -> Compiled:
-    return compile_rules(msgspec.json.decode(encoded, type=Rules))
-
-
 def compile_rules(rules: Rules) -> Compiled:
     """Raises RuleFault with the name of the fact or rule that is wrong."""
     kinds: dict[str, Kind] = {"today": "date", **rules.kinds}
@@ -118,12 +112,15 @@ def _behind(text: str, kinds: Mapping[str, Kind], uses: Mapping[str, frozenset[s
 
 def decide(rules: Rules, world: Mapping[str, Known], today: str) -> Decision:
     """What the rules say of this world. Nothing is asked, nothing raises: what cannot be known is `unknown`."""
-    compiled = _compiled(msgspec.json.encode(rules))
+    compiled = _COMPILED.of(rules)
     data = activation(compiled, world, today)
     reasons = tuple(_reason(compiled, rule, expression, world, data) for rule, expression in compiled.require)
     verdicts = {reason.verdict for reason in reasons}
     verdict: Verdict = "no" if "no" in verdicts else "unknown" if "unknown" in verdicts else "yes"
     return Decision(verdict, reasons)
+
+
+_COMPILED = Kept(compile_rules, 1024)
 
 
 def activation(compiled: Compiled, world: Mapping[str, Known], today: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from foundation import postgres
+from foundation import postgres, sql
 from foundation.clock import Clock
 from services.catalog import model
 from services.catalog.compile_matter import compile_matter
@@ -276,3 +276,12 @@ async def test_matters_are_found_in_chinese_pinyin_initials_and_english(
     await shelf.load()
 
     assert sorted(shelf.search(query)) == found
+
+
+async def test_matter_that_another_edition_spelt_is_found_all_the_same(opened_database: postgres.Database) -> None:
+    await publish_built_in(opened_database, now=CLOCK.city())
+    for spelt in ("words = '{}', spelling = 0", "words = '{nothing}', spelling = 32000"):
+        await opened_database.fetch(sql.Query("spelt", f"UPDATE services.matter SET {spelt} RETURNING code"))
+        shelf = Shelf(opened_database)
+        await shelf.load()
+        assert shelf.search("tingche") == shelf.search("停车") == shelf.search("tc") == ["resident_parking"]
