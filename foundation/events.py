@@ -35,6 +35,8 @@ class Reading(Event, frozen=True, kw_only=True, gc=False):
     received_at: datetime
     offset_s: int | None = None  # Added to raw_at to give at; None: no status taught us the clock.
     no_clock: bool = False
+    early_s: int = 0  # By how much earlier it may have happened than `at`, and how much later: its device's clock was set meanwhile.
+    late_s: int = 0
     id: bytes = b""  # The identity of the reading: device, spot or lane, raw at, content.
 
 

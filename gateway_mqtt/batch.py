@@ -210,7 +210,7 @@ class Batches:
     def _heard(self, speaker: Speaker, run: Run) -> decode.Heard:
         if speaker.identity_of is None:
             speaker.identity_of = self._world.keys.identities(speaker.device.id.encode())
-        return decode.Heard(speaker.device, self._world, speaker.identity_of, run.arrival, run.clock.offset_s)
+        return decode.Heard(speaker.device, self._world, speaker.identity_of, run.arrival, run.clock.offset_s, run.clock.doubts)
 
 
 def _kind_of(run: Run) -> str:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from math import ceil, floor
 from typing import Annotated, Literal, TypeVar
 
 import msgspec
@@ -157,6 +158,24 @@ def arrival(at: datetime) -> Arrival:
     return Arrival(at, at - AGE_MAX, at + AHEAD_MAX)
 
 
+class EarlierClock(msgspec.Struct, frozen=True, gc=False):
+    """How a device's clock was to be corrected until another connection showed it otherwise."""
+
+    offset_s: int
+    until: datetime
+
+
+class ClockDoubts(msgspec.Struct, frozen=True, gc=False):
+    """What speaks against the correction of a reading: clocks by which it may have been stamped, and what the network may hide."""
+
+    earlier: tuple[EarlierClock, ...] = ()
+    slack_s: int = 0  # How far two of its clocks may be measured apart; nothing where it had only one.
+    live: timedelta = timedelta(0)  # What came so soon after it happened did not wait since another clock.
+
+
+CERTAIN = ClockDoubts()
+
+
 class Heard(msgspec.Struct, frozen=True, gc=False):
     """The circumstances of messages of one device that came together; `offset_s` corrects its clock."""
 
@@ -165,6 +184,7 @@ class Heard(msgspec.Struct, frozen=True, gc=False):
     identity_of: Callable[[bytes], bytes]  # Of what this device says (`seal.Keys.identities`).
     arrival: Arrival
     offset_s: int | None
+    doubts: ClockDoubts = CERTAIN
 
 
 def decode_message(heard: Heard, kind: str, payload: bytes) -> Decoded:
@@ -212,9 +232,10 @@ def _spot_seen(heard: Heard, seq: int, said: SpotSaid) -> SpotSeen:
     if site != device.site or not (_owns(heard, spot) if device.spots is None else spot in device.spots):
         raise Refused("not_your_spot", f"spot: {spot} is another device's")
     at, raw_at, no_clock = _instant(heard, said.at)
+    early_s, late_s = (0, 0) if no_clock else _leeway(heard, at, raw_at)
     return SpotSeen(
         device=device.id, site=site, seq=seq, at=at, raw_at=raw_at, received_at=heard.arrival.at,
-        offset_s=heard.offset_s, no_clock=no_clock, id=heard.identity_of(_content(said)),
+        offset_s=heard.offset_s, no_clock=no_clock, early_s=early_s, late_s=late_s, id=heard.identity_of(_content(said)),
         spot=spot, state=said.state, vehicle=_vehicle(heard, said) if said.plate else None, evidence=said.evidence or "",
     )  # fmt: skip
 
@@ -230,9 +251,10 @@ def _take_passage(heard: Heard, payload: bytes) -> Decoded:
     if said.lane not in heard.device.lanes:
         raise Refused("unknown_lane", f"lane: {heard.device.id} has no lane {said.lane}")
     at, raw_at, no_clock = _instant(heard, said.at)
+    early_s, late_s = (0, 0) if no_clock else _leeway(heard, at, raw_at)
     passed = VehiclePassed(
         device=heard.device.id, site=heard.device.site, seq=said.seq, at=at, raw_at=raw_at, received_at=heard.arrival.at,
-        offset_s=heard.offset_s, no_clock=no_clock, id=heard.identity_of(_content(_without_seq(said))),
+        offset_s=heard.offset_s, no_clock=no_clock, early_s=early_s, late_s=late_s, id=heard.identity_of(_content(_without_seq(said))),
         lane=said.lane, direction=said.direction, vehicle=_vehicle(heard, said), evidence=said.evidence or "",
     )  # fmt: skip
     return Decoded([passed], seq=said.seq)
@@ -246,10 +268,11 @@ def _without_seq(said: PassageSaid) -> PassageSaid:
 def _take_count(heard: Heard, payload: bytes) -> Decoded:
     said = _read(_count, payload)
     at, raw_at, no_clock = _instant(heard, said.at)
+    early_s, late_s = (0, 0) if no_clock else _leeway(heard, at, raw_at)
     content = _content(msgspec.structs.replace(said, seq=0, sent=None))
     counted = VehiclesCounted(
         device=heard.device.id, site=heard.device.site, seq=said.seq, at=at, raw_at=raw_at, received_at=heard.arrival.at,
-        offset_s=heard.offset_s, no_clock=no_clock, id=heard.identity_of(content),
+        offset_s=heard.offset_s, no_clock=no_clock, early_s=early_s, late_s=late_s, id=heard.identity_of(content),
         occupied=said.occupied, capacity=said.capacity,
     )  # fmt: skip
     return Decoded([counted], seq=said.seq)
@@ -293,6 +316,21 @@ def _instant(heard: Heard, raw: datetime) -> tuple[datetime, datetime, bool]:
     if at < heard.arrival.earliest:
         raise Refused("too_old", f"at: {raw.isoformat()} is older than {AGE_MAX}")
     return at, raw_at, False
+
+
+def _leeway(heard: Heard, at: datetime, raw_at: datetime) -> tuple[int, int]:
+    """By how much earlier or later than `at` it may have happened: by an earlier clock of its device, if that was still going then."""
+    doubts = heard.doubts
+    if doubts is CERTAIN:
+        return 0, 0
+    early = late = timedelta(seconds=doubts.slack_s)
+    waited = heard.arrival.at - at
+    for clock in () if timedelta(0) <= waited <= doubts.live else doubts.earlier:
+        other = raw_at + timedelta(seconds=clock.offset_s)
+        if other <= clock.until:
+            early, late = max(early, at - other), max(late, other - at)
+    late = min(late, max(timedelta(0), waited))
+    return ceil(early.total_seconds()), floor(late.total_seconds())
 
 
 def clock_error(said: StatusSaid, received_at: datetime) -> float | None:

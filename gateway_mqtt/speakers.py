@@ -1,5 +1,6 @@
 """Who is at the door: devices with their connections, clocks and numbering, how they do, and strangers that were not let in."""
 
+import math
 import uuid
 from collections import deque
 from collections.abc import Callable
@@ -9,8 +10,8 @@ from datetime import datetime, timedelta
 from foundation.clock import Clock
 from foundation.events import DeviceHeard, Vehicle
 from foundation.postgres import Database
-from gateway_mqtt import store
-from gateway_mqtt.decode import Device, StatusSaid, clock_error
+from gateway_mqtt import decode, store
+from gateway_mqtt.decode import Device, EarlierClock, StatusSaid, clock_error
 from gateway_mqtt.listener import Connection, Listener, Login
 from gateway_mqtt.registry import Registry
 from gateway_mqtt.twins import Twins
@@ -19,6 +20,9 @@ STRANGERS_MAX = 1000  # Between two looks; who comes beyond them will come again
 STATUSES_KEPT = 8  # By which a status that an earlier connection said already is known.
 HEARD_EVERY = timedelta(seconds=50)  # A device says something each minute; its life is told on about as often.
 NETWORK_SECONDS = 0.25  # Of the wall: what a status may take to reach us while its device's clock is right.
+CLOCK_SET_SECONDS = 60  # Between two connections: below it a network that was slow may look like a clock that was set.
+EARLIER_CLOCKS_MAX = 4
+LIVE_GRAINS = 10
 NOT_AUTHORIZED = 0x87
 
 
@@ -29,11 +33,31 @@ class DeviceClock:
     connection: uuid.UUID
     offset: float | None = None
     grain: float = 1.0  # City seconds that the network may take: more than one where the city's time runs fast.
+    earlier: tuple[EarlierClock, ...] = ()  # As earlier connections showed it, the newest first.
 
     @property
     def offset_s(self) -> int | None:
-        """Whole grains, towards zero: what is left of one is the network's."""
-        return None if self.offset is None else round(int(self.offset / self.grain) * self.grain)
+        """Whole grains: what is left of one is the network's, which only ever adds. Less than one before zero is no error at all."""
+        if self.offset is None:
+            return None
+        grains = self.offset / self.grain
+        return round((int(grains) if grains > -1 else math.floor(grains)) * self.grain)
+
+    @property
+    def doubts(self) -> decode.ClockDoubts:
+        """What a reading may have been stamped by instead, if it has waited since."""
+        offset = self.offset_s or 0
+        others = tuple(one for one in self.earlier if one.offset_s != offset)
+        if not others:
+            return decode.CERTAIN
+        was_set = any(abs(one.offset_s - offset) > CLOCK_SET_SECONDS for one in others)
+        return decode.ClockDoubts(others, math.ceil(self.grain) if was_set else 0, timedelta(seconds=LIVE_GRAINS * self.grain))
+
+    def followed_by(self, connection: uuid.UUID, now: datetime) -> "DeviceClock":
+        """The clock of the connection that comes after this one."""
+        mine = () if self.offset_s is None else (EarlierClock(self.offset_s, now),)
+        others = (one for one in self.earlier if not mine or one.offset_s != self.offset_s)
+        return DeviceClock(connection, grain=self.grain, earlier=(*mine, *others)[:EARLIER_CLOCKS_MAX])
 
 
 @dataclass(slots=True)
@@ -126,9 +150,9 @@ class Speakers:
 
     def opened(self, connection: Connection) -> None:
         device = self._registry.devices[connection.login.device]
-        clock = self._clocks[connection.number] = DeviceClock(
-            uuid.UUID(int=connection.number), grain=max(1.0, NETWORK_SECONDS * self._clock.speed)
-        )
+        number, held = uuid.UUID(int=connection.number), self._by_name.get(device.id)
+        fresh = DeviceClock(number, grain=max(1.0, NETWORK_SECONDS * self._clock.speed))
+        clock = self._clocks[connection.number] = held.clock.followed_by(number, self._clock.city()) if held else fresh
         speaker = self._by_name.setdefault(device.id, Speaker(device, clock))
         speaker.device, speaker.clock, speaker.connection, speaker.heard_at = device, clock, clock.connection, self._clock.city()
         self.twins.opened(device.id, clock.connection, self._clock.wall())

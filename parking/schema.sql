@@ -520,6 +520,8 @@ CREATE TABLE parking.observation (
     evidence text DEFAULT ''::text NOT NULL,
     raw_at timestamp with time zone NOT NULL,
     no_clock boolean NOT NULL,
+    early interval DEFAULT '00:00:00'::interval NOT NULL,
+    late interval DEFAULT '00:00:00'::interval NOT NULL,
     CONSTRAINT observation_what_check CHECK ((what = ANY (ARRAY['occupied'::text, 'free'::text, 'in'::text, 'out'::text])))
 );
 

@@ -38,7 +38,5 @@ async def close_stay(
     left_at = max(left_at, row["proven_at"])
     number = id_of("departure-said", session, left_at.isoformat(), said_by).bytes
     seen = Seen(number, left_at, 0, BY_HAND, "free" if row["spot"] else "out", raw_at=left_at)
-    await fold_stays.fold_stays(
-        tx, [Observation(row["unit"], row["site"], row["spot"], seen, evidence, left_at, no_clock=False)], keys=keys, now=now
-    )
+    await fold_stays.fold_stays(tx, [Observation(row["unit"], row["site"], row["spot"], seen, evidence, left_at)], keys=keys, now=now)
     tx.tell(DepartureSaid(session=session, site=row["site"], left_at=left_at, said_by=said_by, evidence=evidence), at=now)

@@ -8,7 +8,7 @@ from uuid import UUID
 import structlog
 
 from foundation import postgres, seal
-from foundation.clock import Clock
+from foundation.clock import Clock, seconds
 from foundation.events import (
     PermitEnded,
     PermitGranted,
@@ -87,8 +87,9 @@ def _observation(unit: str, spot: str, reading: SpotSeen | VehiclePassed, what: 
         reading.id, reading.at, reading.seq, reading.device, what, plate,
         vehicle.confidence if vehicle else None, vehicle.type if vehicle else "unknown", reading.raw_at,
         reading.lane if isinstance(reading, VehiclePassed) else "",
+        reading.no_clock, seconds(reading.early_s), seconds(reading.late_s),
     )  # fmt: skip
-    return Observation(unit, reading.site, spot, seen, evidence, reading.raw_at, reading.no_clock)
+    return Observation(unit, reading.site, spot, seen, evidence, reading.raw_at)
 
 
 async def conclude_stays(database: Database, clock: Clock, done: Callable[[], None]) -> None:

@@ -4,7 +4,7 @@ The rules are the failure catalogue of parking: a device that blinks, a gate tha
 entry or exit, a corrected plate, the next car on the same spot, one plate in two places.
 """
 
-from collections.abc import Callable, Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
@@ -19,6 +19,8 @@ NearPlates = Callable[[str, str], bool]
 CLEAR = timedelta(seconds=60)  # A spot must be clear so long before a departure is believed: devices blink.
 JITTER = timedelta(seconds=10)  # A car at a barrier may be seen in, out and in; what counts is the net.
 REPEAT = timedelta(seconds=60)  # The same direction again within it is the same passage.
+GLANCE = timedelta(minutes=2)  # A plate that is read so soon after a car came is that car's.
+CLOCK_SET = timedelta(seconds=60)  # Two measurements of one clock that lie so far apart are of a clock that was set in between.
 LEAVING = frozenset({"free", "out"})
 QUIET = timedelta(minutes=2)  # Longer than each of these together with what follows it: what lies so far apart does not touch.
 TRAVEL = timedelta(minutes=5)  # Nobody gets from one site to another in less.
@@ -46,6 +48,14 @@ class Seen(msgspec.Struct, frozen=True):
     vehicle_type: str = "unknown"
     raw_at: datetime | None = None
     lane: str = ""
+    no_clock: bool = False
+    early: timedelta = timedelta(0)  # By how much earlier than `at` it may have happened, and how much later: whoever is to pay
+    late: timedelta = timedelta(0)  # came as late, and left as early, as the clock of the device leaves open.
+
+    @property
+    def clock(self) -> timedelta | None:
+        """By how much its device's clock was corrected."""
+        return None if self.no_clock or self.raw_at is None else self.at - self.raw_at
 
     @property
     def order(self) -> tuple[datetime, bool, int, str, bytes]:
@@ -73,6 +83,8 @@ class Stay(msgspec.Struct, frozen=True):
     gaps: tuple[tuple[datetime, datetime], ...] = ()
     evidence: frozenset[bytes] = frozenset()
     over: bool = False  # A later stay has begun: its end needs no waiting for.
+    named_at: datetime | None = None  # When its plate was read first, and by what.
+    named_by: bytes = b""
 
     def settles_at(self, gated: bool) -> datetime | None:
         """From when on its end is believed; None while it has none."""
@@ -84,7 +96,8 @@ class Stay(msgspec.Struct, frozen=True):
 def stays_of(seen: Iterable[Seen], *, gated: bool, near: NearPlates) -> list[Stay]:
     """The stays of one unit, oldest first: of a spot, or of one plate at one site's gates."""
     ordered = _without_refuted(_without_corrected(sorted(set(seen), key=lambda one: one.order)))
-    return _gate_stays(ordered) if gated else _spot_stays(ordered, near)
+    said = {one.id: one for one in ordered}
+    return [_at_least(stay, said) for stay in (_gate_stays(ordered) if gated else _spot_stays(ordered, near))]
 
 
 def _without_corrected(ordered: Sequence[Seen]) -> list[Seen]:
@@ -110,6 +123,35 @@ def _without_refuted(ordered: Sequence[Seen]) -> list[Seen]:
     return kept
 
 
+def _at_least(stay: Stay, said: Mapping[bytes, Seen]) -> Stay:
+    """So much of the stay as the clocks prove: it began as late and ended as early as they leave open."""
+    came, went = said[stay.opened_by], said.get(stay.closed_by or b"")
+    seen_later = (at for at in (stay.proven_at, stay.left_at) if at is not None and at > stay.entered_at)
+    entered_at = min((stay.entered_at + came.late, *seen_later)) if stay.left_at != stay.entered_at else stay.entered_at
+    left_at = stay.left_at
+    if left_at is not None and went is not None:
+        shown = _shown_between(came, went)
+        left_at = max(entered_at, min(left_at - went.early, left_at if shown is None else entered_at + shown))
+    proven_at = max(stay.proven_at, entered_at) if left_at is None else min(max(stay.proven_at, entered_at), left_at)
+    return replace(stay, entered_at=entered_at, proven_at=proven_at, left_at=left_at, why=stay.why | _unsure(came, went))
+
+
+def _shown_between(came: Seen, went: Seen) -> timedelta | None:
+    """What the device's own clock says that passed, where the two measurements of it differ by no more than a slow network may do."""
+    if came.clock is None or went.clock is None or came.raw_at is None or went.raw_at is None or came.device != went.device:
+        return None
+    return went.raw_at - came.raw_at if timedelta(0) < abs(came.clock - went.clock) <= CLOCK_SET else None
+
+
+def _unsure(came: Seen, went: Seen | None) -> frozenset[str]:
+    """A clock that was set during the stay, or a device without one at its end: then the stay ends when we heard of it."""
+    was_set = came.late > CLOCK_SET or (went is not None and went.early > CLOCK_SET)
+    if went is not None and came.device == went.device and came.clock is not None and went.clock is not None:
+        was_set |= abs(came.clock - went.clock) > CLOCK_SET
+    codes = (("clock_unsure", was_set), ("no_clock", went is not None and went.no_clock))
+    return frozenset(code for code, holds in codes if holds)
+
+
 # A spot
 
 
@@ -118,7 +160,20 @@ def _spot_stays(ordered: Sequence[Seen], near: NearPlates) -> list[Stay]:
     stays: list[Stay] = []
     for standing in _standings(ordered, near):
         stays[-2:] = _after(stays[-2:], standing, near)
-    return stays
+    return [part for stay in stays for part in _named_in_time(stay)]
+
+
+def _named_in_time(stay: Stay) -> list[Stay]:
+    """A plate that is read long after the car came may be the next car's, whose coming nobody saw: it pays from where it was read."""
+    if stay.named_at is None or stay.named_at - stay.entered_at <= GLANCE:
+        return [stay]
+    unread = Stay(
+        stay.opened_by, stay.entered_at, stay.entered_at, None, vehicle_type=stay.vehicle_type, left_at=stay.entered_at,
+        why=frozenset({"no_plate", "exit_missing"}), evidence=frozenset({stay.opened_by}), over=True,
+    )  # fmt: skip
+    gaps = tuple(gap for gap in stay.gaps if gap[0] >= stay.named_at)
+    evidence = stay.evidence - unread.evidence
+    return [unread, replace(stay, opened_by=stay.named_by, entered_at=stay.named_at, gaps=gaps, evidence=evidence)]
 
 
 def _standings(ordered: Sequence[Seen], near: NearPlates) -> list[Stay]:
@@ -141,8 +196,12 @@ def _doubt(end: Seen) -> frozenset[str]:
 
 
 def _begun(one: Seen) -> Stay:
-    why = frozenset() if one.plate else frozenset({"no_plate"})
-    return Stay(one.id, one.at, one.at, one.plate, one.confidence, one.vehicle_type, why=why, evidence=frozenset({one.id}))
+    evidence = frozenset({one.id})
+    if one.plate is None:
+        return Stay(one.id, one.at, one.at, None, one.confidence, one.vehicle_type, why=frozenset({"no_plate"}), evidence=evidence)
+    return Stay(
+        one.id, one.at, one.at, one.plate, one.confidence, one.vehicle_type, evidence=evidence, named_at=one.at, named_by=one.id
+    )  # fmt: skip
 
 
 def _occupied(current: Stay, one: Seen, near: NearPlates) -> list[Stay]:
@@ -200,6 +259,7 @@ def _with_proof(stay: Stay, more: Stay) -> Stay:
         return seen
     if stay.plate is None:
         named = replace(seen, plate=more.plate, confidence=more.confidence, vehicle_type=more.vehicle_type)
+        named = replace(named, named_at=more.named_at, named_by=more.named_by)
         return replace(named, proven_at=more.proven_at, why=why - {"no_plate"})
     if stay.plate.token == more.plate.token:
         return replace(seen, proven_at=more.proven_at, confidence=max(stay.confidence or 0.0, more.confidence or 0.0) or None)
@@ -284,6 +344,7 @@ class Presence(msgspec.Struct, frozen=True):
     seen_left_at: datetime | None
     left_at: datetime | None = None
     why: frozenset[str] = frozenset()
+    exit_unseen: bool = False  # It ends where it was proven last, since another car stood there later.
     inferred: bool = False  # Its end follows from where the plate was next, and needs no waiting for.
 
     @property
@@ -297,7 +358,7 @@ def untangle(presences: Sequence[Presence]) -> list[Presence]:
 
     A stay without an end ends at its last proof when the plate begins another one; two stays that are both proven
     to overlap are two places at once (a clone or a misreading): both go on and neither is debited by itself. Nor is the stay
-    that gave another one its end: that one's exit was missed, or its car still stands there and this is a clone of it.
+    after one whose exit nobody saw: its car may still have stood there, and this is a clone of it.
     """
     ordered = sorted(presences, key=lambda one: one.order)
     return [_judged(one, ordered[:place], ordered[place + 1 :]) for place, one in enumerate(ordered)]
@@ -307,6 +368,7 @@ def _judged(one: Presence, earlier: Sequence[Presence], later: Sequence[Presence
     twice = not all(_apart(other, one) for other in earlier) or not all(_apart(one, other) for other in later)
     inferred = one.seen_left_at is None and any(_apart(one, other) for other in later)
     follows = any(other.seen_left_at is None and _gives_end(other, one, earlier[place + 1 :]) for place, other in enumerate(earlier))
+    follows |= bool(earlier) and earlier[-1].exit_unseen
     codes = (("two_places", twice), ("exit_missing_elsewhere", inferred), ("earlier_exit_unseen", follows))
     why = [code for code, holds in codes if holds]
     return replace(one, left_at=one.proven_at if inferred else one.seen_left_at, why=frozenset(why), inferred=inferred)
@@ -325,9 +387,10 @@ def _apart(earlier: Presence, later: Presence) -> bool:
 
 
 # `unread_return`: a car whose plate was not read stood there moments after this one had left. If it is the same, this stay was longer.
-DOUBTS = frozenset(
-    {"exit_missing", "entry_missing", "exit_missing_elsewhere", "two_places", "no_plate", "closed_by_operator", "unread_return"}
-)
+# `clock_unsure`: its device's clock was set meanwhile; it was at least so long. `no_clock`: its end is when we heard of it.
+DOUBTS = frozenset({"exit_missing", "entry_missing", "exit_missing_elsewhere", "two_places", "no_plate", "closed_by_operator"}) | {
+    "unread_return", "clock_unsure", "no_clock",
+}  # fmt: skip
 UNDEBITED = frozenset({"earlier_exit_unseen"})  # Sure in itself, but whose car it was is not: it is billed, and paid by hand.
 
 
@@ -401,7 +464,8 @@ class Session(msgspec.Struct, frozen=True):
         return replace(self, state="closed", left_at=left_at, why=why, certainty=certainty, settles_at=None)
 
     def presence(self) -> Presence:
-        return Presence(self.id, self.unit, self.site, self.entered_at, self.proven_at, self.seen_left_at)
+        unseen = "exit_missing" in self.seen_why
+        return Presence(self.id, self.unit, self.site, self.entered_at, self.proven_at, self.seen_left_at, exit_unseen=unseen)
 
     def proposing(self, candidates: Sequence[UUID]) -> "Session":
         """An exit without an entry names the only stay it may belong to. It proposes, it does not decide: of two it names none."""

@@ -3,9 +3,9 @@ SELECT pg_advisory_xact_lock(hashtextextended('parking.stays', 0));
 
 -- name: save_observations
 INSERT INTO parking.observation (unit, at, id, seq, device, lane, what, plate_token, plate_sealed, plate_colour, vehicle_type, confidence, evidence,
-                                 raw_at, no_clock)
+                                 raw_at, no_clock, early, late)
 SELECT * FROM unnest($1::text[], $2::timestamptz[], $3::bytea[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::bytea[], $9::bytea[],
-                     $10::text[], $11::text[], $12::real[], $13::text[], $14::timestamptz[], $15::boolean[])
+                     $10::text[], $11::text[], $12::real[], $13::text[], $14::timestamptz[], $15::boolean[], $16::interval[], $17::interval[])
 ON CONFLICT DO NOTHING;
 
 -- name: corrected_units -- other plates that the same gates have said of the same passages
@@ -34,9 +34,12 @@ SELECT s.* FROM parking.session s JOIN unnest($1::text[], $2::timestamptz[]) AS 
  WHERE EXISTS (SELECT 1 FROM parking.observation o WHERE o.unit = s.unit AND o.at > u.anchor AND o.id = s.opened_by)
  ORDER BY s.id;
 
--- name: sessions_touching -- of each plate: not over before the time, or without an end and nothing begun before the time that gives them one
+-- name: sessions_touching -- of each plate: not over before the time, or without an end and nothing begun before the time that gives them one, or the last whose exit nobody saw
 SELECT s.* FROM parking.session s JOIN unnest($1::bytea[], $2::timestamptz[]) AS p(token, since)
-    ON s.plate_token = p.token AND coalesce(s.seen_left_at, 'infinity') >= p.since
+    ON s.plate_token = p.token AND (coalesce(s.seen_left_at, 'infinity') >= p.since
+       OR 'exit_missing' = ANY (s.seen_why) AND NOT EXISTS (
+          SELECT 1 FROM parking.session n
+           WHERE n.plate_token = s.plate_token AND n.state <> 'void' AND n.entered_at > s.entered_at AND n.entered_at < p.since))
  WHERE s.state <> 'void'
    AND (s.seen_left_at IS NOT NULL OR s.entered_at >= p.since OR s.proven_at + $3::interval > p.since
         OR NOT EXISTS (SELECT 1 FROM parking.session n

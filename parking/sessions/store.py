@@ -34,7 +34,6 @@ class Observation:
     seen: Seen
     evidence: str
     raw_at: datetime
-    no_clock: bool
 
 
 async def save_observations(tx: Transaction, found: Sequence[Observation]) -> None:
@@ -43,7 +42,7 @@ async def save_observations(tx: Transaction, found: Sequence[Observation]) -> No
             one.unit, one.seen.at, one.seen.id, one.seen.seq, one.seen.device, one.seen.lane, one.seen.what,
             one.seen.plate.token if one.seen.plate else None, one.seen.plate.sealed if one.seen.plate else None,
             one.seen.plate.colour if one.seen.plate else "", one.seen.vehicle_type, one.seen.confidence, one.evidence, one.raw_at,
-            one.no_clock,
+            one.seen.no_clock, one.seen.early, one.seen.late,
         )
         for one in found
     ]  # fmt: skip
@@ -123,7 +122,7 @@ def _seen(row: Record) -> Seen:
     plate = Plate("", row["plate_colour"], row["plate_token"], row["plate_sealed"]) if row["plate_token"] else None
     return Seen(
         row["id"], row["at"], row["seq"], row["device"], row["what"], plate, row["confidence"], row["vehicle_type"], row["raw_at"],
-        row["lane"],
+        row["lane"], row["no_clock"], row["early"], row["late"],
     )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from simulators.traffic.dice import Dice
 LOOK_ALIKE = ("0DQ", "8B", "17T", "2Z", "5S")  # The confusion table: what cameras take one glyph of a plate for.
 _GROUP = {glyph: group for group in LOOK_ALIKE for glyph in group}
 OF_DEVICES = ("offline", "dying", "clock_skew", "clock_jump")
+SLOW_LINE, UNACKNOWLEDGED = "slow_line", "unacknowledged"  # Nobody put them in: the devices' own account of a platform that is overloaded.
 
 
 class StrangeFault(ValueError):

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from simulators.traffic.faults import Fault, Ledger
+from simulators.traffic.faults import SLOW_LINE, Fault, Ledger
 from simulators.traffic.life import Stay
 
 NEAR_S = 3  # What correcting a clock by whole seconds may leave.
+SLOW_EXPLAINS = frozenset({"times_differ", "bill_lower"})  # A line that was slow shifts times; it loses nothing, and charges nobody more.
 BLINK_S = 90  # How far beyond a stay evidence of it may lie.
 # How bad it is for whom, the worst first: the name under which a fault is counted.
 SEVERITY = (
@@ -182,17 +183,19 @@ def masked(plate: str | None) -> str:
 def _match_nearly(truth: Truth, left: list[Row], matched: dict[int, Row], by: Witnesses) -> list[Row]:
     """Stays touched by faults, whose session has another entry or plate than the truth."""
     open_stays = [stay for stay in truth.stays if stay.number not in matched and by.ledger.of_stay(stay.number)]
-    rest = []
-    for session in left:
-        at = seconds(session["entered_at"])
-        near = [stay for stay in open_stays if _same_place(truth, stay, session) and abs(stay.entered_at - (at or 0)) <= _slack(by, stay)]
-        if not near:
-            rest.append(session)
-            continue
-        stay = min(near, key=lambda one: (masked(session["plate"]) != masked(one.car.plate), abs(one.entered_at - (at or 0)), one.number))
-        open_stays.remove(stay)
-        matched[stay.number] = session
-    return rest
+    pairs = []
+    for place, session in enumerate(left):
+        at, plate = seconds(session["entered_at"]) or 0, masked(session["plate"])
+        for stay in open_stays:
+            apart = abs(stay.entered_at - at)
+            if _same_place(truth, stay, session) and apart <= _slack(by, stay):
+                pairs.append((plate != masked(stay.car.plate), apart, stay.number, place))
+    taken = set()
+    for *_, number, place in sorted(pairs):  # The surest first.
+        if number not in matched and place not in taken:
+            matched[number] = left[place]
+            taken.add(place)
+    return [session for place, session in enumerate(left) if place not in taken]
 
 
 def _same_place(truth: Truth, stay: Stay, session: Row) -> bool:
@@ -206,7 +209,7 @@ def _slack(by: Witnesses, stay: Stay) -> int:
 
 
 def _seconds_of(fault: Fault) -> int:
-    return abs(int(fault.what.split()[0])) + NEAR_S if fault.kind in ("clock_skew", "clock_jump") else 0
+    return abs(int(fault.what.split()[0])) + NEAR_S if fault.kind in ("clock_skew", "clock_jump", SLOW_LINE) else 0
 
 
 def _about(truth: Truth, session: Row, by: Witnesses) -> list[Stay]:
@@ -234,11 +237,12 @@ def _judge_stay(truth: Truth, told: Told, by: Witnesses, verdict: Verdict, stay:
     if not found:
         return
     kinds = by.ledger.kinds_of(_of_the_bay(truth, stay))
+    sure = [kind for kind in kinds if kind != SLOW_LINE]
     verdict.stays_wrong += 1
-    if not kinds:
+    if not sure:
         verdict.lost += (2 * stay.number in by.heard and session is None) + (2 * stay.number + 1 in by.heard and "still_open" in found)
     for what, (true, says) in found.items():
-        verdict.differences.append(Difference(truth.id, what, [stay.number], true, says, kinds))
+        verdict.differences.append(Difference(truth.id, what, [stay.number], true, says, kinds if what in SLOW_EXPLAINS else sure))
 
 
 def _of_the_bay(truth: Truth, stay: Stay) -> list[int]:
@@ -279,7 +283,7 @@ def _span(stay: Stay) -> str:
 
 def _judge_extra(truth: Truth, told: Told, by: Witnesses, verdict: Verdict, session: Row, stays: Sequence[Stay], matched: set[int]) -> None:
     numbers = [stay.number for stay in stays]
-    kinds = by.ledger.kinds_of(numbers)
+    kinds = [kind for kind in by.ledger.kinds_of(numbers) if kind != SLOW_LINE]
     verdict.doubtful += session["certainty"] == "doubtful"
     verdict.doubled += not kinds
     what = "never_there" if kinds else "doubled"

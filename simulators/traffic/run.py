@@ -14,11 +14,11 @@ import aiohttp
 from simulators.one_car import Driver
 from simulators.traffic import report
 from simulators.traffic.drivers import Codes, Drivers
-from simulators.traffic.faults import NONE, Knobs
+from simulators.traffic.faults import NONE, UNACKNOWLEDGED, Knobs
 from simulators.traffic.life import Life
 from simulators.traffic.places import Card, Place
 from simulators.traffic.prices import Tariff
-from simulators.traffic.street import Street
+from simulators.traffic.street import CityClock, Street
 from simulators.traffic.witness import Told, Witness, iso
 
 TICK_SECONDS = 0.2
@@ -43,18 +43,6 @@ class Wanted:
     began_at: int | None = None
     around: Sequence[tuple[float, float]] = ()  # Where drivers look for a place.
     before: frozenset[str] = frozenset()  # Sessions that are none of this run.
-
-
-@dataclass(slots=True)
-class CityClock:
-    """The city's time, as it was told once, kept by our own clock."""
-
-    city: float
-    wall: float
-    speed: float
-
-    def __call__(self) -> float:
-        return self.city + (time.time() - self.wall) * self.speed
 
 
 async def ask_clock(http: aiohttp.ClientSession, url: str) -> CityClock:
@@ -120,6 +108,7 @@ class Simulation:
     def _befall(self, number: int, what: str) -> None:
         device = self.street.devices[number]
         if what == "die":
+            self.witness.dies(number, device.unsaid())
             device.die()
         elif what == "jump":
             device.jump()
@@ -174,7 +163,14 @@ class Simulation:
             device.cut_off(False)
         for number in range(len(self.life.places)):
             self._count(number, self._until)
-        await _until(lambda: not self.street.waiting, ACKNOWLEDGED_SECONDS)
+        await _while_fewer(lambda: self.street.waiting, ACKNOWLEDGED_SECONDS)
+        self._name_unacknowledged()
+
+    def _name_unacknowledged(self) -> None:
+        """What the platform has not taken by now explains what it does not know."""
+        for device in self.street.devices:
+            if stays := device.unsaid():
+                self.witness.ledger.add(UNACKNOWLEDGED, self._until, device.card.device, sorted(stays))
 
     async def idle(self) -> None:
         """Minute by minute, while others look at what has become of it."""
@@ -211,7 +207,7 @@ async def simulating(wanted: Wanted, codes: Codes, *, progress: Callable[[str], 
     seconds = FOREVER_S if wanted.minutes is None else round(60 * wanted.minutes)
     life = Life(wanted.places, seed=wanted.seed, began_at=began_at, accounts=wanted.accounts, remember=wanted.minutes is not None)
     witness = Witness(wanted.places, wanted.cards, knobs=wanted.knobs, seed=wanted.seed, began_at=began_at, seconds=seconds)
-    street = Street(wanted.cards, witness.troubles, clock, remember=wanted.minutes is not None)
+    street = Street(wanted.cards, witness.troubles, clock, witness.ledger, remember=wanted.minutes is not None)
     drivers = Drivers(wanted.url, codes, wanted.accounts)
     simulation = Simulation(wanted, clock, life, witness, street, drivers)
     async with contextlib.AsyncExitStack() as stack:
@@ -243,6 +239,15 @@ async def _until(true: Callable[[], bool], seconds: float) -> None:
         if time.monotonic() > end:
             return
         await asyncio.sleep(0.05)
+
+
+async def _while_fewer(count: Callable[[], int], seconds: float) -> None:
+    """Until there are none, or for so long none fewer: a platform that is overloaded is waited for as long as it gets on."""
+    fewest, end = count(), time.monotonic() + seconds
+    while fewest and time.monotonic() < end:
+        await asyncio.sleep(0.05)
+        if count() < fewest:
+            fewest, end = count(), time.monotonic() + seconds
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:

@@ -6,15 +6,18 @@ The account of what was acknowledged is the devices' own; nobody asks the platfo
 import asyncio
 import contextlib
 import itertools
+import math
+import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from simulators import mqtt_client
 from simulators.mqtt_client import Client, MqttError
+from simulators.traffic import faults
 from simulators.traffic.demand import CITY
-from simulators.traffic.faults import Trouble
+from simulators.traffic.faults import Ledger, Trouble
 from simulators.traffic.places import Card
 from simulators.traffic.witness import Told
 
@@ -23,7 +26,20 @@ CONNECTING_MAX = 40  # At once: a city's cameras do not all come back in the sam
 AGAIN_SECONDS = (0.2, 0.5, 1.0, 2.0, 4.0)
 PROMPT_SECONDS = 0.15  # A status that was answered so fast shows the clock; one that waited somewhere does not.
 PROMPT_TRIES = 12
+SLOW_SECONDS = 0.25  # A platform that hears of a status so late, or a second of the city's time late, takes it for an error of the clock.
 WINDOW = 20
+
+
+@dataclass(slots=True)
+class CityClock:
+    """The city's time, as it was told once, kept by our own clock."""
+
+    city: float
+    wall: float
+    speed: float
+
+    def __call__(self) -> float:
+        return self.city + (time.time() - self.wall) * self.speed
 
 
 @dataclass(slots=True)
@@ -49,6 +65,9 @@ class _Message:
     abouts: list[int]
     again: bool = False
 
+    def stays(self) -> set[int]:
+        return set() if self.again else {about // 2 for about in self.abouts if about >= 0}
+
 
 class Device:
     """One device: what it has to say in order, and the connection by which it says it."""
@@ -61,19 +80,21 @@ class Device:
         "_flying",
         "_going",
         "_kick",
+        "_ledger",
         "_numbers",
         "_offline",
         "_queue",
         "_seq",
+        "_slow",
         "_words",
         "card",
         "client",
         "trouble",
     )
 
-    def __init__(self, card: Card, trouble: Trouble, clock: Callable[[], float], account: Account, come: asyncio.Semaphore) -> None:
+    def __init__(self, card: Card, trouble: Trouble, clock: CityClock, account: Account, ledger: Ledger, come: asyncio.Semaphore) -> None:
         self.card, self.trouble, self.client = card, trouble, None
-        self._clock, self._account, self._come = clock, account, come
+        self._clock, self._account, self._ledger, self._come = clock, account, ledger, come
         self._queue: deque[_Message] = deque()
         self._flying: dict[int, _Message] = {}
         self._numbers = itertools.count()
@@ -82,6 +103,7 @@ class Device:
         self._kick = asyncio.Event()
         self._going = True
         self._offline = self._dead = False
+        self._slow: int | None = None  # The fault that this connection has, if it is slow.
 
     client: Client | None
 
@@ -89,6 +111,11 @@ class Device:
     def waiting(self) -> int:
         """Messages that are not acknowledged."""
         return 0 if self._dead else len(self._queue) + len(self._flying)
+
+    def unsaid(self) -> set[int]:
+        """The stays of whose readings some are not acknowledged."""
+        waiting = () if self._dead else (*self._flying.values(), *self._queue)
+        return {stay for message in waiting for stay in message.stays()}
 
     @property
     def connected(self) -> bool:
@@ -168,14 +195,23 @@ class Device:
         will = mqtt_client.Will(f"{card.topic}/status", b'{"at":"%b","online":false}' % self._now().encode())
         client = await mqtt_client.connect(card.host, card.port, card.device, card.password.encode(), will=will, window=WINDOW)
         self._account.connects += 1
-        loop = asyncio.get_running_loop()
+        loop, took = asyncio.get_running_loop(), []
         for _ in range(PROMPT_TRIES):
             began = loop.time()
             await client.publish(f"{card.topic}/status", self._status())
             self._count_status()
-            if loop.time() - began < PROMPT_SECONDS:
+            took.append(loop.time() - began)
+            if took[-1] < PROMPT_SECONDS:
                 break
+        self._slow = self._slow_line(min(took))
         return client
+
+    def _slow_line(self, seconds: float) -> int | None:
+        """By so much the platform may be mistaken about the clock behind this connection."""
+        shown = seconds * self._clock.speed
+        if shown < 1.0 or seconds < SLOW_SECONDS or not self._account.remember:
+            return None
+        return self._ledger.add(faults.SLOW_LINE, int(self._clock()), self.card.device, what=f"{math.ceil(shown)} s")
 
     def _count_status(self) -> None:
         self._account.sent += 1
@@ -197,6 +233,9 @@ class Device:
     async def _send(self, client: Client, message: _Message) -> None:
         number = next(self._numbers)
         self._flying[number] = message
+        if self._slow is not None:
+            for stay in message.stays():
+                self._ledger.touch(self._slow, stay)
         answer = await client.send(f"{self.card.topic}/{message.kind}", self._payload(message))
         self._account.sent += 1
         answer.add_done_callback(lambda done: self._answered(number, done))
@@ -246,10 +285,12 @@ class Device:
 class Street:
     """All devices of a city."""
 
-    def __init__(self, cards: Sequence[Card], troubles: Sequence[Trouble], clock: Callable[[], float], *, remember: bool = True) -> None:
+    def __init__(
+        self, cards: Sequence[Card], troubles: Sequence[Trouble], clock: CityClock, ledger: Ledger, *, remember: bool = True
+    ) -> None:  # fmt: skip
         self.account = Account(remember)
         come = asyncio.Semaphore(CONNECTING_MAX)
-        self.devices = [Device(card, trouble, clock, self.account, come) for card, trouble in zip(cards, troubles, strict=True)]
+        self.devices = [Device(card, trouble, clock, self.account, ledger, come) for card, trouble in zip(cards, troubles, strict=True)]
 
     @contextlib.asynccontextmanager
     async def talking(self) -> AsyncIterator[None]:

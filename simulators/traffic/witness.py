@@ -57,6 +57,7 @@ class Witness:
         self._seen: list[Stay] = []  # Some that are parked, to be cloned.
         self._plates: set[str] = set()  # That exist; a misreading is none of them, or a stranger would be taken for somebody.
         self._mistaken: dict[str, int] = {}  # Plates that were read and that nobody had, with their faults.
+        self._left_unseen: set[tuple[int, int]] = set()  # Bays.
         self._of_trouble = self._write_troubles()
 
     def _write_troubles(self) -> dict[tuple[int, str], int]:
@@ -115,6 +116,9 @@ class Witness:
         knobs, dice, at = self.knobs, self._dice, stay.entered_at
         name = self.cards[device].device
         self._meet(stay)
+        if (stay.site, stay.spot) in self._left_unseen:  # If nobody saw this one come either, no reading could tell two cars from one.
+            self._left_unseen.remove((stay.site, stay.spot))
+            return [self._reading(stay, device, IN, at, stay.car.plate, 0.97)]
         if dice.chance(knobs.no_plate):
             self._plain.add(stay.number)
             self.ledger.add("no_plate", at, name, [stay.number])
@@ -126,7 +130,14 @@ class Witness:
         plate = self._plate_of(stay)
         if plate and dice.chance(knobs.misread):
             return self._misread(stay, device, plate)
+        self._may_be_cloned(stay, device, plate)
         return [self._reading(stay, device, IN, at, plate, 0.97)]
+
+    def _may_be_cloned(self, stay: Stay, device: int, plate: str) -> None:
+        """Only the plate of a car that was read where it is: of one that nobody saw, no reading could tell which of two is the clone."""
+        own = plate == stay.car.plate and stay.car.colour == "blue" and not self.troubles[device].dead(stay.entered_at)
+        if self.knobs.cloned_plate and own and len(self._seen) < 500:
+            self._seen.append(stay)
 
     def _meet(self, stay: Stay) -> None:
         """Take note of a plate that exists, though it may have been read already where it was not."""
@@ -148,6 +159,8 @@ class Witness:
         knobs, dice, at = self.knobs, self._dice, stay.left_at
         if dice.chance(knobs.missed_exit):
             self.ledger.add("missed_exit", at, self.cards[device].device, [stay.number])
+            if stay.spot >= 0:
+                self._left_unseen.add((stay.site, stay.spot))
             return []
         plate = self._plate_of(stay)
         if stay.spot < 0 and plate and dice.chance(knobs.misread):
@@ -181,8 +194,6 @@ class Witness:
     def _plate_of(self, stay: Stay) -> str:
         if stay.number in self._plain:
             return ""
-        if self.knobs.cloned_plate and len(self._seen) < 500 and stay.number not in self._worn and stay.car.colour == "blue":
-            self._seen.append(stay)
         return self._worn.get(stay.number, stay.car.plate)
 
     def _reading(self, stay: Stay, device: int, way: int, at: int, plate: str, confidence: float) -> Told:
@@ -214,6 +225,11 @@ class Witness:
             self.ledger.add("reorder", told.say_at, device, [stay.number])
             told = told._replace(say_at=told.say_at + dice.between(*LATE_S))
         return told
+
+    def dies(self, device: int, unsaid: Iterable[int]) -> None:
+        """What it had not got acknowledged goes with it."""
+        for stay in unsaid:
+            self.ledger.touch(self._of_trouble[device, "dying"], stay)
 
     def dead(self, told: Told) -> bool:
         """Whether its device will never say it."""

@@ -65,7 +65,9 @@ def test_a_wrong_line_is_named(line: str) -> None:
         read_wishes(b'{"device": "good", "site": "s", "kind": "gate"}\n' + line.encode())
 
 
-@pytest.mark.parametrize(("speed", "late_s", "offset"), [(1, 0.9, 0), (1, -30.5, -30), (60, 12.0, 0), (60, 75.0, 75), (240, 50.0, 0)])
+@pytest.mark.parametrize(
+    ("speed", "late_s", "offset"), [(1, 0.9, 0), (1, -0.9, 0), (1, -30.5, -31), (60, 12.0, 0), (60, 75.0, 75), (240, 50.0, 0)]
+)
 def test_what_the_network_takes_is_no_fault_of_the_clock_however_fast_the_city_runs(speed: int, late_s: float, offset: int) -> None:
     clock = DeviceClock(uuid.UUID(int=1), grain=max(1.0, 0.25 * speed))
     speaker = Speaker(device=None, clock=clock)  # type: ignore[arg-type]  # the clock asks nothing of the device

@@ -86,6 +86,35 @@ def test_a_fault_of_the_next_car_in_the_same_bay_may_explain_a_difference() -> N
     assert {one.what for one in found.differences} == {"still_open", "unbilled", "not_seen"} and found.unexplained == []
 
 
+def test_a_slow_line_explains_shifted_times_and_neither_a_loss_nor_a_higher_bill() -> None:
+    def by_slow_line(*sessions: dict[str, Any], total: int) -> Verdict:
+        ledger, truth = Ledger(), Truth("lot", False, ["a-1"], [GONE], lambda came, left: 500)
+        ledger.touch(ledger.add("slow_line", T0, "cam-1", what="4 s"), 0)
+        bills = {"s0": BILL | {"total": {"amount": total}}} if sessions else {}
+        told = Told({"occupied": 0}, [{"id": "a-1", "state": "free"}], sessions, bills)
+        return judge.judge(truth, told, Witnesses(ledger, lambda stay: "cam-1", {0, 1}, frozenset(), lambda spot: "cam-1"))
+
+    shifted, dearer, lost = (
+        by_slow_line(session(entered=4), total=400), by_slow_line(session(entered=4), total=900), by_slow_line(total=0),
+    )  # fmt: skip
+
+    assert shifted.unexplained == [] and {one.what for one in shifted.differences} == {"times_differ", "bill_lower"}
+    assert [one.what for one in dearer.unexplained] == ["bill_higher"]
+    assert [one.what for one in lost.unexplained] == ["not_seen"] and lost.lost == 1
+
+
+def test_a_session_goes_to_the_stay_of_its_plate_before_any_other_is_looked_for() -> None:
+    ledger, other = Ledger(), Car("豫A99999", "blue", "small")
+    stays = [Stay(0, CAR, 0, -1, T0, T0 + 3600, gone=True), Stay(1, other, 0, -1, T0 + 2, T0 + 1800, gone=True)]
+    ledger.add("clock_skew", T0, "gate", [0, 1], "+60 s")
+    told = [session("mine", 1, 3601, spot=None), session("other", 3, 1801, spot=None, plate="豫A***99")]
+    truth, by = Truth("lot", True, [], stays, lambda came, left: 0), Witnesses(ledger, lambda stay: "gate", set(), set(), lambda spot: "")
+
+    matched, left = judge._match(truth, told, by)
+
+    assert {number: row["id"] for number, row in matched.items()} == {0: "mine", 1: "other"} and left == []
+
+
 def test_a_bill_that_asks_too_much_and_money_that_was_taken_are_two_things() -> None:
     dear = BILL | {"total": {"amount": 900}}
     asked, taken = judged(session(), bills=(dear,)), judged(session(), bills=(dear | {"paid": {"amount": 900}},))

@@ -290,5 +290,5 @@ async def _is_seen(city: City, sites: Sequence[str], gate: bool, step: int, come
 async def _is_said(city: City, sites: Sequence[str], gate: bool, step: int) -> None:
     unit = f"{sites[1]}|{city.token(PLATES[0]).hex()}" if gate else f"{sites[0]}-1"
     one = Seen(ids.id_of("said", unit, step).bytes, _moment(step), 0, BY_HAND, "out" if gate else "free", raw_at=_moment(step))
-    found = Observation(unit, sites[int(gate)], "" if gate else unit, one, "ticket:1", one.at, no_clock=False)
+    found = Observation(unit, sites[int(gate)], "" if gate else unit, one, "ticket:1", one.at)
     await city.database.run(lambda tx: fold_stays.fold_stays(tx, [found], keys=city.keys, now=city.clock.city()))

@@ -3,6 +3,7 @@
 import itertools
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -42,6 +43,7 @@ SPOTS = [
     ("a missed exit ends at the last proof", "0 occ X, 50 occ X, 100 occ -, 200 occ Y, 300 free", "0-50 X exit_missing; 200-300 Y"),
     ("never read", "0 occ -, 100 free", "0-100 - no_plate"),
     ("read in the end", "0 occ -, 50 occ X, 100 free", "0-100 X"),
+    ("read so late that it may be the next car", "0 occ -, 900 occ X, 990 free", "0-0 - exit_missing no_plate; 900-990 X"),
     ("a surer reading names the car", "0 occ N .7, 50 occ X .9, 100 free", "0-100 X plate_corrected"),
     ("a less sure reading does not", "0 occ X .9, 50 occ N .7, 100 free", "0-100 X plate_corrected"),
     ("said again of the same moment is a correction", "0 occ X, 0 occ Y, 100 free", "0-100 Y"),
@@ -63,6 +65,23 @@ GATES = [
 ]
 
 
+# With what the device's own clock showed (r), by how much earlier (e) or later (l) it may have been, and a clock that was never set (!).
+CLOCKS = [
+    ("a slower line after a new connection", "0 occ X r0, 3605 free r3600", "0-3600 X"),
+    ("a faster one", "5 occ X r0, 3600 free r3600", "5-3600 X"),
+    ("a clock that was set in between", "0 occ X r0, 3600 free r600", "0-3600 X clock_unsure"),
+    ("a coming that waited while the clock was set", "0 occ X l3000, 3600 free", "3000-3600 X clock_unsure"),
+    ("a going that waited while the clock was set", "0 occ X, 3600 free e3000", "0-600 X clock_unsure"),
+    ("little leeway is no doubt", "0 occ X l2, 3600 free e3", "2-3597 X"),
+    ("it came no later than it went", "0 occ X l3000, 1000 free", "1000-1000 X clock_unsure"),
+    ("it went no earlier than it came", "0 occ X, 1000 free e3000", "0-0 X clock_unsure"),
+    ("it is still here", "0 occ X l3000", "3000-* X clock_unsure"),
+    ("a going that was heard of when nobody knows", "0 occ X, 3600 free !", "0-3600 X no_clock"),
+    ("a coming that was heard of", "0 occ X !, 3600 free", "0-3600 X"),
+    ("the next car came when it came", "0 occ X l900, 300 occ Y, 600 free", "0-0 X clock_unsure exit_missing; 300-600 Y"),
+]
+
+
 def readings(text: str) -> list[Seen]:
     return [reading(number, *one.split()) for number, one in enumerate(text.split(", ")) if one]
 
@@ -72,7 +91,12 @@ def reading(number: int, second: str, what: str, *more: str) -> Seen:
     confidence = next((float(word) for word in more if word.startswith(".")), None)
     device = next((word for word in more if word.startswith("@")), "one")
     said: model.What = {"occ": "occupied", "free": "free", "in": "in", "out": "out"}[what]  # type: ignore[assignment]
-    return Seen(bytes([number]), T0 + timedelta(seconds=int(second)), number, device, said, plate, confidence)
+    clock = {word[0]: timedelta(seconds=int(word[1:])) for word in more if word[0] in "rel"}
+    early, late, raw_at = clock.get("e", timedelta(0)), clock.get("l", timedelta(0)), T0 + clock["r"] if "r" in clock else None
+    return Seen(
+        bytes([number]), T0 + timedelta(seconds=int(second)), number, device, said, plate, confidence, raw_at=raw_at,
+        no_clock="!" in more, early=early, late=late,
+    )  # fmt: skip
 
 
 def told(stays: list[Stay]) -> str:
@@ -93,6 +117,11 @@ def test_stays_of_a_spot(seen: str, stays: str) -> None:
 @pytest.mark.parametrize(("seen", "stays"), [row[1:] for row in GATES], ids=[row[0].replace(" ", "-") for row in GATES])
 def test_stays_of_a_plate_at_the_gates(seen: str, stays: str) -> None:
     assert told(model.stays_of(readings(seen), gated=True, near=near_plates)) == stays
+
+
+@pytest.mark.parametrize(("seen", "stays"), [row[1:] for row in CLOCKS], ids=[row[0].replace(" ", "-") for row in CLOCKS])
+def test_a_stay_is_as_long_as_the_clocks_prove(seen: str, stays: str) -> None:
+    assert told(model.stays_of(readings(seen), gated=False, near=near_plates)) == stays
 
 
 @st.composite
@@ -132,6 +161,22 @@ def test_stays_are_never_negative_nor_two_at_once(case: tuple[bool, list[Seen]])
     assert {stay.entered_at for stay in stays} <= {one.at for one in seen}  # Never an invented entry.
 
 
+@given(st.booleans().flatmap(lambda gated: st.tuples(st.just(gated), evidence(gated=gated))), st.data())
+@settings(max_examples=300, deadline=None)
+def test_what_a_clock_leaves_open_only_shortens_stays(case: tuple[bool, list[Seen]], data: st.DataObject) -> None:
+    gated, seen = case
+    seconds = st.integers(0, 4000).map(lambda number: timedelta(seconds=number))
+    unsure = [msgspec.structs.replace(one, early=data.draw(seconds), late=data.draw(seconds)) for one in seen]
+
+    whole, proven = (model.stays_of(some, gated=gated, near=near_plates) for some in (seen, unsure))
+
+    assert [one.opened_by for one in whole] == [one.opened_by for one in proven]
+    for one, less in zip(whole, proven, strict=True):
+        assert one.entered_at <= less.entered_at <= less.proven_at and (less.left_at is None) == (one.left_at is None)
+        if one.left_at is not None and less.left_at is not None:
+            assert less.proven_at <= less.left_at <= one.left_at
+
+
 @given(evidence(gated=False))
 @settings(max_examples=300, deadline=None)
 def test_over_a_gap_nobody_stays_whose_plate_was_not_read_on_both_sides(seen: list[Seen]) -> None:
@@ -144,10 +189,10 @@ def test_over_a_gap_nobody_stays_whose_plate_was_not_read_on_both_sides(seen: li
             assert min(read) <= stay.gaps[0][0] and max(read) >= stay.gaps[-1][1]
 
 
-def presence(number: int, site: str, entered: int, proven: int, left: int | None) -> Presence:
+def presence(number: int, site: str, entered: int, proven: int, left: int | None, unseen: bool = False) -> Presence:
     at = [T0 + timedelta(minutes=minute) if minute is not None else None for minute in (entered, proven, left)]
     assert at[0] is not None and at[1] is not None
-    return Presence(model.UUID(int=number), f"{site}|{number}", site, at[0], at[1], at[2])
+    return Presence(model.UUID(int=number), f"{site}|{number}", site, at[0], at[1], at[2], exit_unseen=unseen)
 
 
 # Stays `site entered proven left`, then for each `left why`, in minutes.
@@ -168,13 +213,14 @@ PLACES = [
         "60 two_places, 30 exit_missing_elsewhere two_places, * earlier_exit_unseen",
     ),
     ("out of one as into the next", "a 0 0 60, b 60 60 *", "60, *"),
+    ("after one that ended since another car stood there", "a 0 0 0 unseen, b 60 60 90, b 99 99 *", "0, 90 earlier_exit_unseen, *"),
 ]
 
 
 @pytest.mark.parametrize(("stays", "ends"), [row[1:] for row in PLACES], ids=[row[0].replace(" ", "-") for row in PLACES])
 def test_a_plate_in_several_places(stays: str, ends: str) -> None:
     rows = [row.split() for row in stays.split(", ")]
-    given = [presence(n, r[0], int(r[1]), int(r[2]), None if r[3] == "*" else int(r[3])) for n, r in enumerate(rows)]
+    given = [presence(n, r[0], int(r[1]), int(r[2]), None if r[3] == "*" else int(r[3]), "unseen" in r) for n, r in enumerate(rows)]
 
     found = model.untangle(list(reversed(given)))
 
