@@ -127,6 +127,7 @@ export const operator = {
   'why.unread_return': 'moments after it left a car stood there whose plate was not read',
   'why.closed_by_operator': 'the operator said when it left',
   'why.earlier_exit_unseen': 'an earlier exit of this plate was not seen; nothing was taken by itself',
+  'why.clock_unsure': 'the clock of its device was set meanwhile; billed for what is proven',
   'why.no_clock': 'the device had no clock; times are of arrival',
   'bills': 'Bills',
   'bills.none': 'No bills yet.',

@@ -125,6 +125,7 @@ export const operator = {
   'why.unread_return': '离开片刻后又有车停下，车牌没有读到',
   'why.closed_by_operator': '离场时间由运营方补记',
   'why.earlier_exit_unseen': '同一车牌上一次离场没有看到，没有自动扣款',
+  'why.clock_unsure': '停车期间设备校过时，只按能确定的时间计费',
   'why.no_clock': '设备没有对时，时间是收到的时间',
   'bills': '账单',
   'bills.none': '还没有账单。',

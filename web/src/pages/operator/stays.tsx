@@ -12,7 +12,7 @@ import { Console, useRows } from './frame';
 
 const WHY = {
   entry_missing: 1, exit_missing: 1, exit_missing_elsewhere: 1, two_places: 1, no_plate: 1, near_plate: 1, plate_corrected: 1, no_tariff: 1, no_clock: 1,
-  unread_return: 1, closed_by_operator: 1, earlier_exit_unseen: 1,
+  unread_return: 1, closed_by_operator: 1, earlier_exit_unseen: 1, clock_unsure: 1,
 } as const;
 const whyOf = (code: string): string => (code in WHY ? t(`why.${code as keyof typeof WHY}`) : code);
 
