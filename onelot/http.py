@@ -241,7 +241,8 @@ def _counted(request: web.Request, problem: Problem, more: Mapping[str, str] = _
 @contextlib.asynccontextmanager
 async def serve(app: web.Application, host: str, port: int) -> AsyncIterator[int]:
     """Listen while the block runs; answers the port. Raises OSError when it is taken."""
-    runner = Runner(app, app[QUESTIONS], access_log=None, handle_signals=False, shutdown_timeout=REQUESTS_SECONDS_MAX)
+    questions = app.get(QUESTIONS) or Questions(_JSON)  # A simulated party's door has none.
+    runner = Runner(app, questions, access_log=None, handle_signals=False, shutdown_timeout=REQUESTS_SECONDS_MAX)
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port, reuse_address=True)
