@@ -1,7 +1,6 @@
 """A file is handed over for a question of a form: judged before it is taken, known by its content, cleaned, sealed, and kept once."""
 
 import asyncio
-import dataclasses
 import hashlib
 import uuid
 from datetime import timedelta
@@ -44,7 +43,7 @@ async def keep_file(desk: Office, call: Call, *, case: uuid.UUID, field: str) ->
         return Reply(str(file.id), 201)
 
     said = f"{field} {digest}".encode()
-    return await http.once(desk.database, desk.keys, dataclasses.replace(call, raw=said), work)
+    return await http.once(desk.database, desk.keys, msgspec.structs.replace(call, raw=said), work)
 
 
 def _wanted(found: Opened, field: str) -> forms.Schema:
