@@ -157,7 +157,7 @@ async def _prepared(settings: Settings, doors: Doors, scenario: Scenario, consol
     """The city is brought in and has its devices, whether or not it had them before."""
     home = settings.data_dir / PLACE
     home.mkdir(mode=0o700, exist_ok=True)
-    file = scenario.file or await _reference_city(home, scenario, console)
+    file = scenario.file or await _reference_city(settings, scenario, console)
     async with connect.reach(settings) as city:
         for text in scenario.tariffs:
             await publish_tariff(city.database, text, now=city.clock.city())
@@ -190,15 +190,23 @@ async def _prepared(settings: Settings, doors: Doors, scenario: Scenario, consol
     )  # fmt: skip
 
 
-async def _reference_city(home: Path, scenario: Scenario, console: Console) -> Path:
-    """Drawn once and kept; in a process of its own, whose memory goes with it."""
-    file = home / f"city-{scenario.seed}-{scenario.bays}.geojson"
+async def _reference_city(settings: Settings, scenario: Scenario, console: Console) -> Path:
+    """Drawn once and kept."""
+    file = reference_city(settings, scenario.seed, scenario.bays)
     if not file.exists():
         with _timed(console, f"the city is drawn, {scenario.bays} bays"):
-            await _child(
-                "drawing the city", sys.executable, "-m", "simulators.city.draw", str(scenario.seed), str(scenario.bays), str(file)
-            )
+            await draw_city(scenario.seed, scenario.bays, file)
     return file
+
+
+def reference_city(settings: Settings, seed: int, bays: int) -> Path:
+    """Where it is kept."""
+    return settings.data_dir / PLACE / f"city-{seed}-{bays}.geojson"
+
+
+async def draw_city(seed: int, bays: int, file: Path) -> None:
+    """In a process of its own, whose memory goes with it. Raises Failed."""
+    await _child("drawing the city", sys.executable, "-m", "simulators.city.draw", str(seed), str(bays), str(file))
 
 
 async def _import(settings: Settings, file: Path, console: Console) -> None:

@@ -37,9 +37,9 @@ HTTP_DOOR, MQTT_DOOR = "http", "mqtt"
 Story = Callable[[City, Doors, Console], Awaitable[None]]
 
 
-def run(settings: Settings, *, story: Story | None = None) -> int:
-    """Until Ctrl-C or SIGTERM; answers the exit status."""
-    uvloop.run(_run(settings, story))
+def run(settings: Settings, *, story: Story | None = None, beside: contextlib.AbstractAsyncContextManager[None] | None = None) -> int:
+    """Until Ctrl-C or SIGTERM, with what goes on `beside` it from the first moment on; answers the exit status."""
+    uvloop.run(_run(settings, story, beside))
     return 0
 
 
@@ -47,11 +47,13 @@ def followers(keys: seal.Keys, clock: Clock) -> list[Follower]:
     return wiring.followers(keys, clock)
 
 
-async def _run(settings: Settings, story: Story | None) -> None:
+async def _run(settings: Settings, story: Story | None, beside: contextlib.AbstractAsyncContextManager[None] | None) -> None:
     stop = asked_to_end()
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     refuse_taken_ports(settings)
     async with contextlib.AsyncExitStack() as stack:
+        if beside is not None:
+            await stack.enter_async_context(beside)
         servers = await embedded.start(
             settings.data_dir, postgres_url=settings.postgres_url or None, redis_url=settings.redis_url or None, progress=_say(console)
         )

@@ -156,7 +156,7 @@ async def test_a_fast_clock_is_corrected_before_it_is_judged(postgres_url, tmp_p
             await camera.status("11:00:00")
             reading = await corrected(camera, here, 2, when="11:00:00")
 
-        assert (reading.offset_s, reading.at) == (-3599, at("10:00:01"))  # Towards zero.
+        assert (reading.offset_s, reading.at) == (-3600, at("10:00:00"))  # What is left of a second is the network's.
 
 
 async def test_less_than_a_second_is_the_network_s(postgres_url, tmp_path):

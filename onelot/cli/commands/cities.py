@@ -43,8 +43,11 @@ def demo_command(one_car: bool, **flags: Any) -> None:
     settings = settings_of(**flags)
     logs.set_up(debug=settings.debug, quiet=not settings.debug)
     words = [word for name, value in more.items() if value is not None for word in (f"--{name.replace('_', '-')}", str(value))]
-    story = demo.tell if one_car else partial(living_city.live, words=words)
-    sys.exit(up.run(settings, story=story))
+    if one_car:
+        sys.exit(up.run(settings, story=demo.tell))
+    drawing = None if "city_file" in more else living_city.Drawing(settings, more["seed"], more["bays"])
+    story = partial(living_city.live, words=words, drawing=drawing)
+    sys.exit(up.run(settings, story=story, beside=drawing.going() if drawing else None))
 
 
 @click.command("run")
