@@ -445,6 +445,15 @@ class CaseWithdrawn(CaseFact, frozen=True, kw_only=True):
     kind: ClassVar[str] = "case_withdrawn"
 
 
+class CaseHandedOver(CaseFact, frozen=True, kw_only=True):
+    """Somebody of an agency's staff has a case in hand from now on, or nobody."""
+
+    kind: ClassVar[str] = "case_handed_over"
+    agency: str
+    clerk: uuid.UUID | None
+    by: uuid.UUID
+
+
 class PledgeChecked(CaseFact, frozen=True, kw_only=True):
     """A department that was silent has answered: whether what was pledged for these elements holds."""
 
@@ -583,6 +592,7 @@ FACTS: tuple[type[Fact], ...] = (
     CaseDecided,
     PromiseMissed,
     CaseWithdrawn,
+    CaseHandedOver,
     PledgeChecked,
     RecheckClosed,
     LicenceIssued,

@@ -29,6 +29,7 @@ CREATE TABLE services.case_file (
     paused_at timestamp with time zone,
     decided_at timestamp with time zone,
     staff_waits boolean DEFAULT false NOT NULL,
+    clerk uuid,
     CONSTRAINT case_file_state_check CHECK ((state = ANY (ARRAY['draft'::text, 'submitted'::text, 'in_review'::text, 'supplement'::text, 'approved'::text, 'rejected'::text, 'withdrawn'::text])))
 );
 
@@ -299,6 +300,8 @@ ALTER TABLE ONLY services.session
 CREATE INDEX access_at ON services.access USING btree (at);
 
 CREATE INDEX access_person ON services.access USING btree (person, id DESC);
+
+CREATE INDEX case_decided ON services.case_file USING btree (agency, decided_at DESC, id DESC) WHERE (decided_at IS NOT NULL);
 
 CREATE INDEX case_inbox ON services.case_file USING btree (agency, due_at, id) WHERE staff_waits;
 

@@ -15,6 +15,7 @@ from foundation.postgres import Transaction
 from services.cases import model, store, views
 from services.cases.change_draft import change_draft
 from services.cases.desk import Office, opened, own_case
+from services.cases.hand_over import hand_over, here_now
 from services.cases.model import Case, Opened
 from services.cases.move_case import appeal_case, decide_case, supplement_case, withdraw_case
 from services.cases.open_case import open_case
@@ -35,6 +36,23 @@ class FormPatch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A merge patch (RFC 7386) over the form: null takes an answer away."""
 
     form: dict[str, Any]
+
+
+class Inbox(Paged, kw_only=True):
+    """`decided` lists what was decided, the last one first."""
+
+    which: Literal["waiting", "decided"] = "waiting"
+
+
+class HandOver(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    to: uuid.UUID
+
+
+class ColleagueView(msgspec.Struct, frozen=True):
+    id: uuid.UUID
+    name: str
+    agency: str
+    me: bool
 
 
 class Decision(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -63,10 +81,21 @@ def _applicants_routes(answers: "Answers") -> list[Route]:
 
 
 def _staff_routes(answers: "Answers") -> list[Route]:
-    decision, inbox = "/api/v1/services/cases/{id}/decision", "/api/v1/services/inbox"
+    one, inbox = "/api/v1/services/cases/{id}", "/api/v1/services/inbox"
     return [
-        Route("POST", decision, answers.post_decision, "Decide, or ask for more", Who.STAFF, body=Decision, answer=CaseView),
-        Route("GET", inbox, answers.get_inbox, "What waits for staff of one's agency", Who.STAFF, query=Paged, answer=Page[CaseRow]),
+        Route("POST", one + "/decision", answers.post_decision, "Decide, or ask for more", Who.STAFF, body=Decision, answer=CaseView),
+        Route("GET", inbox, answers.get_inbox, "What waits for staff of one's agency", Who.STAFF, query=Inbox, answer=Page[CaseRow]),
+        Route("POST", one + "/claim", answers.post_claim, "Take a case in hand, or over", Who.STAFF, answer=CaseView),
+        Route("POST", one + "/release", answers.post_release, "Put it back for whoever comes first", Who.STAFF, answer=CaseView),
+        Route("POST", one + "/assign", answers.post_assign, "Hand it to a colleague", Who.STAFF, body=HandOver, answer=CaseView),
+        Route(
+            "GET",
+            "/api/v1/services/colleagues",
+            answers.get_colleagues,
+            "Staff of one's agency now",
+            Who.STAFF,
+            answer=Page[ColleagueView],
+        ),
     ]
 
 
@@ -98,11 +127,11 @@ class Answers:
             return await self._reply(await opened(self._desk, self._desk.database, case))
         if case.agency not in call.me.scopes("staff") or case.state == "draft":
             raise NotFound
-        return await self._read_by_staff(call.me, case)
+        return await self._read_by_staff(call.me, await opened(self._desk, self._desk.database, case))
 
-    async def _read_by_staff(self, me: Caller, case: Case) -> Reply:
+    async def _read_by_staff(self, me: Caller, found: Opened) -> Reply:
         """The line is written before anybody sees what was read."""
-        found = await opened(self._desk, self._desk.database, case)
+        case = found.case
 
         async def work(tx: Transaction) -> None:
             await self._desk.accesses.record(
@@ -110,7 +139,7 @@ class Answers:
             )
 
         await self._desk.database.run(work)
-        return await self._reply(found, staff=True)
+        return await self._reply(found, staff=me.person)
 
     async def patch_case(self, call: Call) -> Reply:
         found = await change_draft(
@@ -145,14 +174,38 @@ class Answers:
             self._desk, staff=call.me.person, agencies=call.me.scopes("staff"), case=id_of(call.path["id"]),
             decision=call.body.decision, reason=reason,
         )  # fmt: skip
-        return await self._reply(found, staff=True)
+        return await self._read_by_staff(call.me, found)
 
     async def get_inbox(self, call: Call) -> Reply:
         place = http.place_of(call.query.cursor, http.Instant, uuid.UUID)
         agencies: Sequence[str] = sorted(call.me.scopes("staff"))
-        found = await store.inbox_of(self._desk.database, agencies, place, call.query.limit + 1)
-        page = http.page_of(found, call.query.limit, lambda case: [case.due_at, case.id])
-        return Reply(Page(await self._rows(page.items), page.next_cursor), headers=NO_STORE)
+        decided = call.query.which == "decided"
+        listed = store.decided_of if decided else store.inbox_of
+        found = await listed(self._desk.database, agencies, place, call.query.limit + 1)
+        page = http.page_of(found, call.query.limit, lambda case: [case.decided_at if decided else case.due_at, case.id])
+        there = await here_now(self._desk, self._desk.database, set(agencies)) if any(case.clerk for case in page.items) else {}
+        clerks = {case.id: views.clerk_view(case, there, call.me.person) for case in page.items}
+        rows = [msgspec.structs.replace(row, clerk=clerks[row.id]) for row in await self._rows(page.items)]
+        return Reply(Page(rows, page.next_cursor), headers=NO_STORE)
+
+    async def post_claim(self, call: Call) -> Reply:
+        return await self._handed(call, call.me.person)
+
+    async def post_release(self, call: Call) -> Reply:
+        return await self._handed(call, None)
+
+    async def post_assign(self, call: Call) -> Reply:
+        return await self._handed(call, call.body.to)
+
+    async def _handed(self, call: Call, to: uuid.UUID | None) -> Reply:
+        me = call.me
+        found = await hand_over(self._desk, staff=me.person, agencies=me.scopes("staff"), case=id_of(call.path["id"]), to=to)
+        return await self._read_by_staff(me, found)
+
+    async def get_colleagues(self, call: Call) -> Reply:
+        there = await here_now(self._desk, self._desk.database, set(call.me.scopes("staff")))
+        rows = [ColleagueView(one.person, one.name, one.agency, one.person == call.me.person) for one in there.values()]
+        return Reply(Page(rows), headers=NO_STORE)
 
     async def _rows(self, found: Sequence[Case]) -> list[CaseRow]:
         """Those of people who were erased meanwhile are left out: nothing of them opens."""
@@ -163,9 +216,13 @@ class Answers:
                 rows.append(views.case_row(self._desk, one))
         return rows
 
-    async def _reply(self, found: Opened, status: int = 200, *, staff: bool = False) -> Reply:
+    async def _reply(self, found: Opened, status: int = 200, *, staff: uuid.UUID | None = None) -> Reply:
         letters = await store.letters_of(self._desk.database, found.case.id)
-        return Reply(views.case_view(self._desk, found, letters, staff=staff), status, {**NO_STORE, "ETag": found.case.etag})
+        view = views.case_view(self._desk, found, letters, staff=staff is not None)
+        if staff is not None and found.case.clerk is not None:
+            there = await here_now(self._desk, self._desk.database, {found.case.agency})
+            view = msgspec.structs.replace(view, clerk=views.clerk_view(found.case, there, staff))
+        return Reply(view, status, {**NO_STORE, "ETag": found.case.etag})
 
 
 def _read(found: Opened) -> list[str]:

@@ -67,6 +67,7 @@ class Case:
     paused_at: datetime | None
     decided_at: datetime | None
     staff_waits: bool
+    clerk: uuid.UUID | None = None  # Who of the agency's staff has it in hand.
 
     @property
     def etag(self) -> str:

@@ -14,6 +14,7 @@ from foundation.postgres import Transaction
 from services.cases import model, store
 from services.cases.change_draft import own_locked
 from services.cases.desk import Desk, Office, locked_case, outside_of
+from services.cases.hand_over import refuse_anothers
 from services.cases.model import Case, Made, MadeBy, Opened, State
 from services.cases.recheck_case import close_recheck
 from services.cases.submit_case import hand_in_files
@@ -69,6 +70,7 @@ async def decide_case(
             raise NotAllowed("nobody decides an application of one's own")
         if found.case.agency not in agencies or found.case.state == "draft":
             raise NotFound
+        await refuse_anothers(desk, tx, found.case, staff)
         sealed = found.key.seal(reason, store.REASON) if reason else b""
         if found.recheck is not None and decision in model.RECHECK_WORDS:
             return await close_recheck(desk, tx, found, kept=decision == "approve", made_by="staff", actor=staff, reason=sealed)

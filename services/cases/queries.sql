@@ -8,11 +8,11 @@ SELECT count(*) FROM services.case_file WHERE person = $1 AND state = 'draft';
 SELECT pg_advisory_xact_lock(6401, $1);
 
 -- name: load_case
-SELECT id, person, matter, version, agency, state, revision, sealed, created_at, submitted_at, due_at, paused_at, decided_at, staff_waits
+SELECT id, person, matter, version, agency, state, revision, sealed, created_at, submitted_at, due_at, paused_at, decided_at, staff_waits, clerk
   FROM services.case_file WHERE id = $1;
 
 -- name: lock_case
-SELECT id, person, matter, version, agency, state, revision, sealed, created_at, submitted_at, due_at, paused_at, decided_at, staff_waits
+SELECT id, person, matter, version, agency, state, revision, sealed, created_at, submitted_at, due_at, paused_at, decided_at, staff_waits, clerk
   FROM services.case_file WHERE id = $1 FOR UPDATE;
 
 -- name: save_case
@@ -29,13 +29,22 @@ SELECT saved.id, timer.kind, timer.due_at FROM saved, unnest($6::text[], $7::tim
 ON CONFLICT (case_id, kind, task) DO UPDATE SET due_at = excluded.due_at, tries = 0;
 
 -- name: cases_of -- a person's own, the newest first
-SELECT id, person, matter, version, agency, state, revision, sealed, created_at, submitted_at, due_at, paused_at, decided_at, staff_waits
+SELECT id, person, matter, version, agency, state, revision, sealed, created_at, submitted_at, due_at, paused_at, decided_at, staff_waits, clerk
   FROM services.case_file WHERE person = $1 AND ($2::uuid IS NULL OR id < $2) ORDER BY id DESC LIMIT $3;
 
 -- name: inbox_of -- agencies' cases that wait for staff, the one first whose promise ends first
-SELECT id, person, matter, version, agency, state, revision, sealed, created_at, submitted_at, due_at, paused_at, decided_at, staff_waits
+SELECT id, person, matter, version, agency, state, revision, sealed, created_at, submitted_at, due_at, paused_at, decided_at, staff_waits, clerk
   FROM services.case_file
  WHERE agency = ANY ($1) AND staff_waits AND ($2::timestamptz IS NULL OR (due_at, id) > ($2, $3::uuid)) ORDER BY due_at, id LIMIT $4;
+
+-- name: decided_of -- agencies' cases, the one first that was decided last
+SELECT id, person, matter, version, agency, state, revision, sealed, created_at, submitted_at, due_at, paused_at, decided_at, staff_waits, clerk
+  FROM services.case_file
+ WHERE agency = ANY ($1) AND decided_at IS NOT NULL AND ($2::timestamptz IS NULL OR (decided_at, id) < ($2, $3::uuid))
+ ORDER BY decided_at DESC, id DESC LIMIT $4;
+
+-- name: set_clerk
+UPDATE services.case_file SET clerk = $2 WHERE id = $1;
 
 -- name: steps_of
 SELECT number, task, word, made_by, actor, reason, at FROM services.case_step WHERE case_id = $1 ORDER BY number;

@@ -71,6 +71,15 @@ async def inbox_of(reader: Reader, agencies: Sequence[str], after: tuple[datetim
     return [Case(*row) for row in await reader.fetch(queries.inbox_of, list(agencies), at, case, limit)]
 
 
+async def decided_of(reader: Reader, agencies: Sequence[str], before: tuple[datetime, uuid.UUID] | None, limit: int) -> list[Case]:
+    at, case = before or (None, None)
+    return [Case(*row) for row in await reader.fetch(queries.decided_of, list(agencies), at, case, limit)]
+
+
+async def set_clerk(tx: Transaction, case: uuid.UUID, clerk: uuid.UUID | None) -> None:
+    await tx.execute(queries.set_clerk, case, clerk)
+
+
 async def steps_of(reader: Reader, case: uuid.UUID) -> list[Made]:
     return [Made(*row) for row in await reader.fetch(queries.steps_of, case)]
 

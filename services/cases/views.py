@@ -20,6 +20,7 @@ from services.evidence import store as evidence_store
 from services.evidence.model import About, Evidence
 from services.forms import model as forms
 from services.forms.outside import files_named
+from services.identity.colleagues import Colleague
 from services.licences.issue_licence import id_of as licence_of_case
 
 
@@ -114,6 +115,15 @@ class PromiseView(msgspec.Struct, frozen=True):
     working_days_left: int | None
 
 
+class ClerkView(msgspec.Struct, frozen=True):
+    """Who of the agency's staff has it in hand; only they see it. `left`: her right has ended, so anybody of them takes it up."""
+
+    id: uuid.UUID
+    name: str
+    mine: bool
+    left: bool
+
+
 class RecheckView(msgspec.Struct, frozen=True):
     """What was approved on a pledge that did not hold waits for staff."""
 
@@ -151,6 +161,7 @@ class CaseView(msgspec.Struct, frozen=True):
     created_at: str
     submitted_at: str | None
     decided_at: str | None
+    clerk: ClerkView | None = None
 
 
 class CaseRow(msgspec.Struct, frozen=True):
@@ -167,6 +178,7 @@ class CaseRow(msgspec.Struct, frozen=True):
     promise: PromiseView
     created_at: str
     submitted_at: str | None
+    clerk: ClerkView | None = None
 
 
 def words(said: Mapping[str, str]) -> Words:
@@ -246,6 +258,13 @@ def case_row(desk: Desk, found: Opened) -> CaseRow:
         len(draft.pledged(found.matter, found.draft)), found.recheck is not None, promise_view(desk, case),
         clock.rfc3339(case.created_at), time_of(case.submitted_at),
     )  # fmt: skip
+
+
+def clerk_view(case: Case, there: Mapping[uuid.UUID, Colleague], me: uuid.UUID) -> ClerkView | None:
+    if case.clerk is None:
+        return None
+    held = there.get(case.clerk)
+    return ClerkView(case.clerk, held.name if held else "", case.clerk == me, held is None)
 
 
 def promise_view(desk: Desk, case: Case) -> PromiseView:

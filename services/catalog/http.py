@@ -9,6 +9,7 @@ from foundation.errors import NotFound
 from foundation.http import Call, Page, Paged, Reply, Route
 from services.catalog import model
 from services.catalog.elements import ELEMENTS
+from services.catalog.life_events import life_events
 from services.catalog.model import Matter
 from services.catalog.shelf import Shelf
 from services.flow.read_flow import read_flow
@@ -28,7 +29,19 @@ class Promise(msgspec.Struct, frozen=True):
 
 
 class Search(Paged, kw_only=True):
+    """`event`: only what belongs to this life event."""
+
     q: Annotated[str, msgspec.Meta(max_length=100)] = ""
+    event: Annotated[str, msgspec.Meta(max_length=40)] = ""
+
+
+class LifeEventView(msgspec.Struct, frozen=True):
+    """What happens to people; `matters`: how many belong to it."""
+
+    code: str
+    icon: str
+    name: Words
+    matters: int
 
 
 class MatterRow(msgspec.Struct, frozen=True):
@@ -88,6 +101,7 @@ def routes(shelf: Shelf) -> list[Route]:
     answers = Answers(shelf)
     return [
         Route("GET", "/api/v1/services/matters", answers.get_matters, "What one can apply for", query=Search, answer=Page[MatterRow]),
+        Route("GET", "/api/v1/services/life-events", answers.get_life_events, "What happens to people", answer=Page[LifeEventView]),
         Route("GET", "/api/v1/services/matters/{code}", answers.get_matter, "One matter, whole", answer=MatterView),
     ]
 
@@ -100,10 +114,21 @@ class Answers:
         query = call.query
         place = http.place_of(query.cursor, http.Text)
         codes = self._shelf.search(query.q) if query.q.strip() else self._shelf.codes()
+        if query.event:
+            codes = [code for code in codes if self._belongs(code, query.event)]
         if place is not None and place[0] in codes:
             codes = codes[codes.index(place[0]) + 1 :]
         rows = [row_of(found[1]) for code in codes[: query.limit + 1] if (found := self._shelf.live(code))]
         return Reply(http.page_of(rows, query.limit, lambda row: [row.code]))
+
+    def _belongs(self, code: str, event: str) -> bool:
+        found = self._shelf.live(code)
+        return found is not None and any(one.code == event and one.needs(found[1]) for one in life_events())
+
+    async def get_life_events(self, _: Call) -> Reply:
+        """Those to which something belongs."""
+        counted = [(one, sum(self._belongs(code, one.code) for code in self._shelf.codes())) for one in life_events()]
+        return Reply(Page([LifeEventView(one.code, one.icon, Words(one.zh, one.en), number) for one, number in counted if number]))
 
     async def get_matter(self, call: Call) -> Reply:
         found = self._shelf.live(call.path["code"])

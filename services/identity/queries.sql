@@ -100,6 +100,13 @@ SELECT role, scope, valid_from, valid_to FROM services.role WHERE person = $1 AN
 INSERT INTO services.role (person, role, scope, granted_at, valid_from, valid_to) VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT (person, role, scope) WHERE revoked_at IS NULL DO UPDATE SET valid_from = EXCLUDED.valid_from, valid_to = EXCLUDED.valid_to;
 
+-- name: staff_of -- whose right holds now, with what her name is read from
+SELECT r.person, r.scope, p.phone_sealed, p.name_sealed, k.wrapped
+  FROM services.role r JOIN services.person p ON p.id = r.person LEFT JOIN services.person_key k ON k.person = r.person
+ WHERE r.role = 'staff' AND r.scope = ANY ($1) AND r.revoked_at IS NULL AND r.valid_from <= $2 AND (r.valid_to IS NULL OR r.valid_to > $2)
+   AND p.locked_at IS NULL
+ ORDER BY r.person, r.scope LIMIT $3;
+
 -- name: revoke_role
 UPDATE services.role SET revoked_at = $4 WHERE person = $1 AND role = $2 AND scope = $3 AND revoked_at IS NULL RETURNING person;
 

@@ -1,7 +1,7 @@
 """What identity remembers: one function per named query, and nobody else reads them."""
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -217,6 +217,10 @@ async def end_other_sessions(tx: Transaction, person: uuid.UUID, current: uuid.U
 
 async def end_sessions_of(tx: Transaction, person: uuid.UUID, at: datetime) -> None:
     await tx.execute(queries.end_sessions_of, person, at)
+
+
+async def staff_of(reader: Reader, agencies: Collection[str], now: datetime, limit: int) -> list[Record]:
+    return await reader.fetch(queries.staff_of, list(agencies), now, limit)
 
 
 # Plates

@@ -10,8 +10,9 @@ from typing import Any, Literal
 import msgspec
 
 from foundation import http, seal
+from foundation.caller import Caller
 from foundation.clock import Clock, rfc3339
-from foundation.errors import NotFound
+from foundation.errors import NotAllowed, NotFound
 from foundation.events import Names
 from foundation.http import Call, Instant, Page, Paged, Reply, Route, Who
 from foundation.postgres import Database, Transaction
@@ -92,13 +93,14 @@ def routes(database: Database, keys: Keys, clock: Clock, keyring: Keyring, issue
     answers = Answers(database, keys, clock, keyring, issuer, throttle or Throttle())
     return [
         Route("GET", LICENCES, answers.get_licences, "My licences, newest first", Who.PERSON, Paged, answer=Page[LicenceView]),
+        Route("GET", LICENCES + "/{id}", answers.get_licence, "A licence: one's own, or of one's agency", Who.PERSON, answer=LicenceView),
         Route(
             "POST", LICENCES + "/{id}/presentation", answers.post_presentation, "Show a licence for a minute",
             Who.PERSON, answer=PresentationView, status=201,
         ),
         Route(
-            "POST", LICENCES + "/{id}/revocation", answers.post_revocation, "Revoke a licence of one's own agency",
-            Who.STAFF, body=RevocationBody, answer=LicenceView,
+            "POST", LICENCES + "/{id}/revocation", answers.post_revocation, "Give up one's own licence, or revoke one of one's agency",
+            Who.PERSON, body=RevocationBody, answer=LicenceView,
         ),
         Route(
             "POST", "/api/v1/services/verify", answers.post_verify, "Ask whether a licence that is shown holds",
@@ -144,14 +146,24 @@ class Answers:
         verdict = await verify(self.database, self.keyring, call.body.token, issuer=self.issuer, wall=wall, city=self.clock.city())
         return Reply(_verdict_view(verdict), headers=NO_STORE)
 
+    async def get_licence(self, call: Call) -> Reply:
+        one = await store.licence(self.database, _id_of(call.path["id"]))
+        if one is None or not (one.person == call.me.person or _may_revoke(call.me, one)):
+            raise NotFound
+        key = await known_key(self.database, self.keys, one.person) if one.person == call.me.person else None
+        return Reply(_licence_view(one, self.clock.city(), _claims(one, key)), headers=NO_STORE)
+
     async def post_revocation(self, call: Call) -> Reply:
-        licence, now = _id_of(call.path["id"]), self.clock.city()
+        """A holder gives it up; whoever issues it says why else it ends."""
+        licence, now, reason = _id_of(call.path["id"]), self.clock.city(), call.body.reason
 
         async def work(tx: Transaction) -> Licence:
             one = await store.lock_licence(tx, licence)
-            if one is None or not (call.me.has("admin") or one.agency in call.me.scopes("staff")):
+            if one is None or not (one.person == call.me.person or _may_revoke(call.me, one)):
                 raise NotFound
-            await revoke(tx, licence, reason=call.body.reason, now=now)
+            if one.person == call.me.person and reason != "holder_asked":
+                raise NotAllowed("a holder gives a licence up; for any other reason somebody else of the agency revokes it")
+            await revoke(tx, licence, reason=reason, now=now)
             after = await store.licence(tx, licence)
             assert after is not None, "locked above"
             return after
@@ -160,6 +172,10 @@ class Answers:
 
     async def get_keys(self, _: Call) -> Reply:
         return Reply(KeySet(self.keyring.public()), headers={"Cache-Control": "public, max-age=300"})
+
+
+def _may_revoke(me: Caller, one: Licence) -> bool:
+    return me.has("admin") or one.agency in me.scopes("staff")
 
 
 def _claims(one: Licence, key: seal.Personal | None) -> dict[str, Any]:

@@ -18,6 +18,7 @@ SHOWN = {  # Facts that nobody follows yet: where people see what they say.
     "debt_paid": "/api/v1/me/wallet",
     "case_opened": "/api/v1/services/cases",
     "case_withdrawn": "/api/v1/services/cases",
+    "case_handed_over": "/api/v1/services/inbox",
     "licence_issued": "/api/v1/services/licences",
     "licence_amended": "/api/v1/services/licences",
     "licence_suspended": "/api/v1/services/licences",

@@ -111,3 +111,73 @@ async def test_admin_is_no_second_clerk(running_city: Town) -> None:
     assert (await town.ask("GET", f"{CASES}/{case}", who="admin")).status == 404
     assert (await town.ask("POST", f"{CASES}/{case}/decision", who="admin", body={"decision": "approve", "reason": "x"})).status == 404
     assert (await town.ask("GET", "/api/v1/services/inbox", who="admin")).body["items"] == []
+
+
+async def test_case_goes_from_hand_to_hand_among_staff_of_one_agency(running_city: Town) -> None:
+    town, city = running_city, running_city.run.city
+    case = (await town.ask("POST", CASES, who="anna", body={"matter": "resident_parking"})).body["id"]
+    await town.owner("UPDATE services.case_file SET state = 'in_review', staff_waits = true, due_at = now() WHERE id = $1", case)
+    second = "+8613900000018"
+    await town.log_in("second", second)
+    await grant_role(city.database, city.keys, phone=second, role="staff", scope="police", now=city.clock.wall())
+    await eventually(lambda: is_staff(town), "the second clerk is one")
+    there = {row["me"]: row for row in (await town.ask("GET", "/api/v1/services/colleagues", who="clerk")).body["items"]}
+    assert there[False]["name"] == "+86139****0018", "who has proved no name is known by her number, masked"
+
+    taken = await town.ask("POST", f"{CASES}/{case}/claim", who="clerk")
+    assert taken.body["clerk"]["mine"] and await in_hand(town, case, "second") == (False, False)
+    for act, body in (("release", None), ("decision", {"decision": "approve", "reason": "x"})):
+        assert (await town.ask("POST", f"{CASES}/{case}/{act}", who="second", body=body)).status == 409, act
+    anna = (await town.ask("GET", "/api/v1/me", who="anna")).body["id"]
+    for stranger in (anna, "00000000-0000-7000-8000-000000000000"):
+        assert (await town.ask("POST", f"{CASES}/{case}/assign", who="clerk", body={"to": stranger})).status == 422
+    given = await town.ask("POST", f"{CASES}/{case}/assign", who="clerk", body={"to": there[False]["id"]})
+    assert given.status == 200 and await in_hand(town, case, "second") == (True, False)
+    mine = await town.ask("GET", f"{CASES}/{case}", who="anna")
+    assert mine.body["clerk"] is None, "the applicant deals with the agency"
+
+    await revoke_role(city.database, city.keys, phone=second, role="staff", scope="police", now=city.clock.wall())
+    assert await in_hand(town, case, "clerk") == (False, True), "who left keeps nothing in hand"
+    assert (await town.ask("POST", f"{CASES}/{case}/release", who="clerk")).body["clerk"] is None
+
+
+async def is_staff(town: Town) -> bool:
+    return (await town.ask("GET", "/api/v1/services/inbox", who="second")).status == 200
+
+
+async def in_hand(town: Town, case: str, who: str) -> tuple[bool, bool]:
+    """Whether the inbox says that the case is one's own, and whether whoever had it has left."""
+    rows = (await town.ask("GET", "/api/v1/services/inbox", who=who, query={"limit": "500"})).body["items"]
+    clerk = next(row["clerk"] for row in rows if row["id"] == case)
+    return clerk["mine"], clerk["left"]
+
+
+async def test_what_was_decided_is_found_again(running_city: Town) -> None:
+    town = running_city
+    for number in range(3):
+        case = (await town.ask("POST", CASES, who="anna", body={"matter": "resident_parking"})).body["id"]
+        await town.owner(
+            "UPDATE services.case_file SET state = 'rejected', decided_at = now() + make_interval(secs => $2) WHERE id = $1", case, number
+        )  # fmt: skip
+
+    seen, cursor = [], None
+    while True:
+        query = {"which": "decided", "limit": "2"} | ({"cursor": cursor} if cursor else {})
+        page = (await town.ask("GET", "/api/v1/services/inbox", who="clerk", query=query)).body
+        seen, cursor = seen + [row["id"] for row in page["items"]], page["next_cursor"]
+        if cursor is None:
+            break
+
+    assert seen[0] == case and len(seen) == len(set(seen)) >= 3
+    assert case not in [row["id"] for row in (await town.ask("GET", "/api/v1/services/inbox", who="clerk")).body["items"]]
+
+
+async def test_life_events_lead_to_the_matters_that_belong_to_them(running_city: Town) -> None:
+    events = (await running_city.ask("GET", "/api/v1/services/life-events")).body["items"]
+    assert {"move", "car"} <= {one["code"] for one in events} and "school" not in {one["code"] for one in events}
+
+    for one in events:
+        found = (await running_city.ask("GET", "/api/v1/services/matters", query={"event": one["code"]})).body["items"]
+        assert len(found) == one["matters"] > 0
+    nothing = await running_city.ask("GET", "/api/v1/services/matters", query={"event": "nonsense"})
+    assert nothing.body["items"] == []

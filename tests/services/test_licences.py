@@ -397,6 +397,21 @@ async def test_staff_revoke_licences_of_their_own_agency(office: House) -> None:
     assert (status, after["state"], after["revoked"]["code"], after["claims"]) == (200, "revoked", "issued_in_error", {})
 
 
+async def test_holder_gives_a_licence_up_and_does_nothing_else_to_it(office: House) -> None:
+    me, other = await office.log_in(PHONE), await office.log_in("+8613800000012")
+    one = await issued(office, me.person, permit=Permit(TOKEN, "zone-1", "resident"))
+    path = f"{LICENCES}/{one.licence}"
+
+    assert (await other("GET", path))[0] == (await other("POST", path + "/revocation", {"reason": "holder_asked"}))[0] == 404
+    assert (await me("POST", path + "/revocation", {"reason": "issued_in_error"}))[0] == 403
+    assert (await me("GET", path))[1]["claims"] == {"name": "张三"}
+    status, after = await me("POST", path + "/revocation", {"reason": "holder_asked"})
+
+    assert (status, after["state"], after["revoked"]["code"]) == (200, "revoked", "holder_asked")
+    assert [one.permit for one in await facts_of(office, PermitEnded)] == [one.licence]
+    assert (await me("POST", path + "/presentation"))[0] == 409
+
+
 async def test_parking_licence_tells_its_permit_and_its_end(office: House) -> None:
     me = await office.log_in(PHONE)
     one = await issued(office, me.person, permit=Permit(TOKEN, "zone-1", "resident"))

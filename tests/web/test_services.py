@@ -240,3 +240,30 @@ async def test_log_in_that_one_does_not_know_is_ended(visitors: Visitors, city: 
     await here.page.get_by_text("Lost phone", exact=True).first.wait_for(state="detached")
     assert await city.owner("SELECT ended_at IS NOT NULL FROM services.session WHERE id = $1", other)
     assert await here.page.get_by_text("这台", exact=True).is_visible()
+
+
+async def test_licence_is_given_up_by_its_holder_once_asked_again(visitors: Visitors) -> None:
+    me = await known(visitors)
+    case = (await api(me, "POST", CASES, {"matter": "resident_parking"}))["id"]
+    await api(me, "POST", f"{CASES}/{case}/submit")
+    await me.open(f"/services/cases/{case}")
+    await me.wait_for("办成了")
+    await me.page.get_by_role("link", name="出示证照").click()
+    await me.page.get_by_role("button", name="注销这张证照").press("Enter")
+    await me.page.get_by_role("dialog").get_by_text("不能恢复").wait_for()
+    assert await me.violations() == []
+    await me.page.get_by_role("dialog").get_by_role("button", name="注销", exact=True).press("Enter")
+
+    await me.page.get_by_text("持证人申请注销").wait_for()
+    assert await me.page.get_by_role("button", name="注销这张证照").count() == 0
+
+
+async def test_life_event_leads_to_what_belongs_to_it(visitors: Visitors) -> None:
+    for how in ({"narrow": True}, {"large": True, "lang": "en"}):
+        visitor = await visitors(**how)
+        await visitor.open("/services")
+        await visitor.page.locator("a.tile[href='/services?event=car']").press("Enter")
+        await visitor.page.get_by_role("heading", name="A car: 1 matter" if "lang" in how else "有车：1 件事").wait_for()
+        assert await visitor.page.locator("a[href='/services/matters/resident_parking']").count() == 1
+        assert await visitor.page.locator("a[href='/services/matters/residence_permit']").count() == 0
+        assert await visitor.violations() == [] and await visitor.overflow() <= 0

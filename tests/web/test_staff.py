@@ -34,9 +34,9 @@ async def desk(city: Town) -> AsyncIterator[list[str]]:
     yield [first, second]
 
 
-async def applied(me: Driver, city: Town) -> str:
+async def applied(me: Driver, city: Town, form: dict[str, Any] | None = None) -> str:
     draft = await me.must("POST", "/api/v1/services/cases", {"matter": "residence_permit"}, key=str(uuid.uuid4()))
-    await me.must("PATCH", f"/api/v1/services/cases/{draft['id']}", {"form": {"reason": "job"}})
+    await me.must("PATCH", f"/api/v1/services/cases/{draft['id']}", {"form": form or {"reason": "job"}})
     await me.must("POST", f"/api/v1/services/cases/{draft['id']}/submit")
 
     async def waits() -> dict[str, Any] | None:
@@ -123,3 +123,68 @@ async def test_who_is_not_staff_sees_no_desk(visitors: Visitors, city: Town, des
     await visitor.open("/inbox")
 
     await visitor.wait_for("没有这个页面")
+
+
+async def test_case_is_handed_to_a_colleague_by_keyboard(visitors: Visitors, city: Town, desk: list[str]) -> None:
+    run, second = city.run.city, "+8613800000043"
+    await city.log_in("a colleague", second)
+    await grant_role(run.database, run.keys, phone=second, role="staff", scope="police", now=datetime.now(UTC))
+    visitor = await clerk(visitors, city)
+    await visitor.open(f"/inbox/{desk[0]}")
+    await visitor.page.get_by_role("button", name="我来办").press("Enter")
+    await visitor.page.get_by_role("button", name="放回收件箱").wait_for()
+    assert await visitor.violations() == []
+
+    await visitor.page.get_by_label("转给").select_option(index=1)
+    await visitor.page.get_by_role("button", name="转办").press("Enter")
+
+    await visitor.wait_for("要由您来决定，请先接过来")
+    assert await visitor.page.locator("#why").count() == 0, "what a colleague has in hand is not decided over her head"
+    await visitor.page.get_by_role("button", name="接过来办").press("Enter")
+    await visitor.page.locator("#why").wait_for()
+    await visitor.open("/inbox?lane=mine")
+    await visitor.page.get_by_text("您在办").wait_for()
+
+
+async def test_licence_is_revoked_on_the_page_of_its_case(visitors: Visitors, city: Town, desk: list[str]) -> None:
+    me, staff = city.people["a citizen"], city.people["the clerk"]
+    case = await applied(me, city)
+    await staff.must("POST", f"/api/v1/services/cases/{case}/decision", {"decision": "approve", "reason": ""})
+    visitor = await clerk(visitors, city)
+    await visitor.open("/inbox?lane=decided")
+    await visitor.page.locator(f"a[href^='/inbox/{case}']").press("Enter")
+    await visitor.page.get_by_label("注销原因").select_option("issued_in_error")
+    assert await visitor.violations() == []
+    await visitor.page.get_by_role("button", name="注销证照").press("Enter")
+    await visitor.page.get_by_role("button", name="注销并送达").press("Enter")
+    await visitor.page.locator(".held").get_by_text("发证有误").wait_for()
+
+    async def told() -> bool:
+        return "revoked" in [one["kind"] for one in (await me.must("GET", f"/api/v1/services/cases/{case}"))["letters"]]
+
+    await eventually(told, "its holder gets a letter")
+
+
+async def test_broken_pledge_comes_back_to_the_desk_and_is_kept(visitors: Visitors, city: Town, desk: list[str]) -> None:
+    """She said another address than the register has: she reads what to do, and staff keep what they find good."""
+    me, staff = city.people["a citizen"], city.people["the clerk"]
+    await turn(city, "housing", "down")
+    case = await applied(me, city, {"reason": "job", "residence": {"address": "我自己说的地址"}})
+    await staff.must("POST", f"/api/v1/services/cases/{case}/decision", {"decision": "approve", "reason": ""})
+    await turn(city, "housing", "up")
+    await city.owner("UPDATE services.case_timer SET due_at = now() WHERE case_id = $1 AND kind = 'pledge'", case)
+    hers = await visitors(narrow=True)
+    await hers.be(me)
+    await hers.open(f"/services/cases/{case}")
+    await hers.wait_for("您承诺的内容与登记不一致")
+    assert await hers.violations() == [] and await hers.overflow() <= 0
+
+    visitor = await clerk(visitors, city)
+    await visitor.open(f"/inbox/{case}?lane=recheck")
+    await visitor.page.locator("[data-letter]").get_by_text("证照继续有效").wait_for()
+    await visitor.wait_for("与登记不符")
+    assert await visitor.violations() == []
+    await visitor.page.get_by_role("button", name="保留并送达").press("Enter")
+
+    await visitor.wait_for("证照已保留")
+    await hers.wait_for("办成了")

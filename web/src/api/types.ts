@@ -63,6 +63,7 @@ export interface CaseRow {
   promise: PromiseView;
   created_at: string;
   submitted_at: string | null;
+  clerk: ClerkView | null;
 }
 
 export interface CaseView {
@@ -93,6 +94,7 @@ export interface CaseView {
   created_at: string;
   submitted_at: string | null;
   decided_at: string | null;
+  clerk: ClerkView | null;
 }
 
 export interface CheckView {
@@ -123,6 +125,13 @@ export interface ClassView {
   unknown: number;
 }
 
+export interface ClerkView {
+  id: string;
+  name: string;
+  mine: boolean;
+  left: boolean;
+}
+
 export interface ClockView {
   city: string;
   wall: string;
@@ -141,6 +150,13 @@ export interface CodeRequest {
 export interface CodeSent {
   expires_s: number;
   retry_s: number;
+}
+
+export interface ColleagueView {
+  id: string;
+  name: string;
+  agency: string;
+  me: boolean;
 }
 
 export interface CommandAnswer {
@@ -247,6 +263,10 @@ export interface FormPatch {
   form: Record<string, unknown>;
 }
 
+export interface HandOver {
+  to: string;
+}
+
 export interface KeySet {
   keys: Record<string, unknown>[];
 }
@@ -270,6 +290,13 @@ export interface LicenceView {
   claims: Record<string, unknown>;
   revoked: WhyView | null;
   revoked_at: string | null;
+}
+
+export interface LifeEventView {
+  code: string;
+  icon: string;
+  name: ServicesCatalogHttpWords;
+  matters: number;
 }
 
 export interface LineView {
@@ -470,6 +497,11 @@ export interface PageCaseRow {
   next_cursor: string | null;
 }
 
+export interface PageColleagueView {
+  items: ColleagueView[];
+  next_cursor: string | null;
+}
+
 export interface PageDeviceView {
   items: DeviceView[];
   next_cursor: string | null;
@@ -477,6 +509,11 @@ export interface PageDeviceView {
 
 export interface PageLicenceView {
   items: LicenceView[];
+  next_cursor: string | null;
+}
+
+export interface PageLifeEventView {
+  items: LifeEventView[];
   next_cursor: string | null;
 }
 

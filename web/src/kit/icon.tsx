@@ -29,10 +29,16 @@ const PATHS = {
   eye: <><path d="M2.500 12S6 5.500 12 5.500 21.500 12 21.500 12 18 18.500 12 18.500 2.500 12 2.500 12z" /><circle cx="12" cy="12" r="2.800" /></>,
   letter: <path d="M6.500 3.500h8l4 4v13h-12zM14 3.500V8h4.500M9 12h6.500M9 15.500h6.500" />,
   pen: <path d="M4 20l1-4.500L16.500 4l3.500 3.500L8.500 19zM14 6.500l3.500 3.500" />,
+  child: <><circle cx="12" cy="8" r="4.500" /><path d="M10.500 8v.2M13.500 8v.2M10.500 10c1 .8 2 .8 3 0M7 20c0-4 2-6 5-6s5 2 5 6" /></>,
+  school: <path d="M2.500 9L12 5l9.500 4L12 13zM6.500 11v5c3.500 2.500 7.500 2.500 11 0v-5M21.500 9v6" />,
+  home: <path d="M4 11l8-7 8 7v9h-5v-6H9v6H4z" />,
+  company: <path d="M4 9l1.500-5h13L20 9M4 9v11h16V9M4 9c0 2 4 2 4 0 0 2 4 2 4 0 0 2 4 2 4 0 0 2 4 2 4 0M10 20v-5h4v5" />,
+  health: <path d="M12 20S4 15 4 9.200A4.200 4.200 0 0 1 12 7a4.200 4.200 0 0 1 8 2.200C20 15 12 20 12 20z" />,
   out: <path d="M10 4H5v16h5M14 8l4 4-4 4M18 12H9" />,
 } as const;
 
 export type IconName = keyof typeof PATHS;
+export const isIcon = (name: string): name is IconName => name in PATHS;
 
 export const Icon = ({ name, class: extra }: { name: IconName; class?: string }) => (
   <svg class={`ico ${extra ?? ''}`} viewBox="0 0 24 24" aria-hidden="true" focusable="false">{PATHS[name]}</svg>

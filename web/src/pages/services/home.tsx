@@ -2,13 +2,13 @@
 import { useEffect, useState } from 'preact/hooks';
 import { me } from '../../api/session';
 import { tick, cityNow } from '../../api/city_clock';
-import type { MatterRow, PageAccessView, PageCaseRow, PageLicenceView, PageMatterRow, PageSessionView } from '../../api/types';
+import type { MatterRow, PageAccessView, PageCaseRow, PageLicenceView, PageLifeEventView, PageMatterRow, PageSessionView } from '../../api/types';
 import { useGet } from '../../api/use';
 import { choice, choose } from '../../choice';
-import { span } from '../../i18n';
+import { named, span } from '../../i18n';
 import { moment, t } from '../../i18n/services';
 import { t as shell } from '../../i18n/shell';
-import { Icon } from '../../kit/icon';
+import { Icon, isIcon } from '../../kit/icon';
 import { Money } from '../../kit/money';
 import { Plate } from '../../kit/plate';
 import { Empty, Trouble, Waiting } from '../../kit/say';
@@ -30,7 +30,7 @@ export default function Home({ query }: PageProps) {
     }, TYPED_MS);
     return () => clearTimeout(timer);
   }, [typed]);
-  const large = choice.value.type === 'large';
+  const large = choice.value.type === 'large', event = query.get('event');
   return (
     <main id="main" class="page">
       <div class="apphead">
@@ -44,9 +44,10 @@ export default function Home({ query }: PageProps) {
       </div>
       <div class="wrap cols home">
         <div class="stack wide">
-          {wanted ? <Found words={wanted} /> : null}
-          {me.value && !wanted && <Cases />}
-          {!wanted && <Matters />}
+          {wanted ? <Found words={wanted} /> : event ? <Belonging event={event} /> : null}
+          {me.value && !wanted && !event && <Cases />}
+          {!wanted && <LifeEvents event={event} />}
+          {!wanted && !event && <Matters />}
         </div>
         <aside class="stack wide">
           <ParkingEntry />
@@ -74,6 +75,35 @@ function Found({ words }: { words: string }) {
 }
 
 const Rows = ({ items }: { items: MatterRow[] }) => <div class="rows ruled">{items.map((row) => <MatterLink key={row.code} row={row} />)}</div>;
+
+/** What happens to people, in their words: a tile for each to which a matter belongs. */
+function LifeEvents({ event }: { event: string | null }) {
+  const found = useGet<PageLifeEventView>('/api/v1/services/life-events');
+  if (!found.data?.items.length) return null;
+  return (
+    <section class="card sec">
+      <h2>{t('life')}</h2>
+      <div class="tiles desk6">
+        {found.data.items.map((one) => (
+          <a key={one.code} class="tile" href={`/services?event=${one.code}`} aria-current={one.code === event ? 'true' : undefined}>
+            <Icon name={isIcon(one.icon) ? one.icon : 'services'} /><span>{named(one.name)}<br /><span class="fine">{t('life.n', { n: one.matters })}</span></span>
+          </a>
+        ))}
+      </div>
+    </section>
+  );
+}
+
+function Belonging({ event }: { event: string }) {
+  const found = useGet<PageMatterRow>('/api/v1/services/matters', { query: { event } });
+  const events = useGet<PageLifeEventView>('/api/v1/services/life-events').data, one = events?.items.find((each) => each.code === event);
+  return (
+    <section class="card" aria-live="polite">
+      <div class="sec"><div class="line apart"><h2>{found.data ? t('life.found', { name: one ? named(one.name) : '', n: found.data.items.length }) : t('life')}</h2><a class="meta" href="/services">{t('life.all')}</a></div></div>
+      {found.error ? <Trouble error={found.error} again={found.again} /> : !found.data ? <Waiting rows={1} /> : found.data.items.length ? <Rows items={found.data.items} /> : <Empty>{t('search.none')}</Empty>}
+    </section>
+  );
+}
 
 function Matters() {
   const all = useGet<PageMatterRow>('/api/v1/services/matters', { query: { limit: 20 } });

@@ -5,11 +5,13 @@ import type { LicenceView, PresentationView } from '../../api/types';
 import { lang, named } from '../../i18n';
 import { date, t } from '../../i18n/services';
 import { ActButton } from '../../kit/controls';
+import { Icon } from '../../kit/icon';
 import { Plate } from '../../kit/plate';
 import { Banner, say, Trouble, Waiting } from '../../kit/say';
 import { Pill } from '../../kit/status';
 import type { PageProps } from '../../router';
 import { PageHead } from '../../shell';
+import { ConfirmDialog } from './confirm';
 import { usePages } from './parts';
 
 const ANEW_MS = 45_000; // Of the 60 s that a token lives: who scans it still has a quarter of a minute.
@@ -26,14 +28,15 @@ export default function LicencePage({ params }: PageProps) {
     <main id="main" class="page">
       <PageHead title={one ? named(one.name) : t('licences')} back="/services/licences" />
       <div class="wrap narrow">
-        {error && !items ? <Trouble error={error} again={again} /> : one ? <Shown one={one} /> : items && more ? <ActButton act={more}>{t('licence.search')}</ActButton> : items ? <p class="meta" role="status">{t('licence.coming')}</p> : <Waiting />}
+        {error && !items ? <Trouble error={error} again={again} /> : one ? <Shown one={one} again={again} /> : items && more ? <ActButton act={more}>{t('licence.search')}</ActButton> : items ? <p class="meta" role="status">{t('licence.coming')}</p> : <Waiting />}
       </div>
     </main>
   );
 }
 
-function Shown({ one }: { one: LicenceView }) {
+function Shown({ one, again }: { one: LicenceView; again: () => void }) {
   return (
+    <>
     <section class="card">
       <div class="hero">
         {one.state === 'valid' ? <Code id={one.id} /> : <Banner tone="bad" round>{one.revoked ? t('licence.why', { why: named(one.revoked.text), when: one.revoked_at ? date(one.revoked_at) : '' }) : t(`licence.${one.state as 'expired'}`)}</Banner>}
@@ -43,6 +46,30 @@ function Shown({ one }: { one: LicenceView }) {
         <dt>{t('licence.valid')}</dt><dd>{date(one.valid_from)} – {date(one.valid_to)}</dd>
         <dt>{t('licence.state')}</dt><dd><Pill tone={one.state === 'valid' ? 'ok' : 'bad'}>{t(`licence.${one.state}`)}</Pill></dd>
       </dl>
+    </section>
+    {one.state !== 'revoked' && one.state !== 'expired' && <GiveUp id={one.id} again={again} />}
+    </>
+  );
+}
+
+/** Whoever holds a licence may be without it: asked once more, for it does not come back. */
+function GiveUp({ id, again }: { id: string; again: () => void }) {
+  const [asking, setAsking] = useState(false), [error, setError] = useState<unknown>(null);
+  const give = async () => {
+    setAsking(false);
+    try {
+      await ask<LicenceView>('POST', `/api/v1/services/licences/${id}/revocation`, { body: { reason: 'holder_asked' } });
+      setError(null);
+      again();
+    } catch (problem) {
+      setError(problem);
+    }
+  };
+  return (
+    <section class="card rows">
+      {error ? <Trouble error={error} /> : null}
+      <button type="button" class="row" onClick={() => setAsking(true)}><Icon name="cross" /><span class="grow">{t('licence.give_up')}</span></button>
+      {asking && <ConfirmDialog title={t('give_up.title')} yes={t('give_up.yes')} no={t('no.leave')} bad onYes={give} onNo={() => setAsking(false)}>{t('give_up.line')}</ConfirmDialog>}
     </section>
   );
 }

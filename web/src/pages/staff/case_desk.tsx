@@ -14,6 +14,8 @@ import { Icon } from '../../kit/icon';
 import { say, Trouble, Waiting, wordsOf } from '../../kit/say';
 import { Light } from '../../kit/status';
 import { Reasons } from '../services/reasons';
+import { Hands } from './hands';
+import { HeldLicence } from './held_licence';
 import { ClockLight } from './inbox';
 
 type Word = 'approve' | 'reject' | 'supplement';
@@ -23,14 +25,14 @@ export function CaseDesk({ id, back, decided }: { id: string; back: () => void; 
   useEffect(() => document.getElementById('case')?.focus({ preventScroll: true }), [!view]);
   return (
     <section class="pane detail" aria-labelledby="case">
-      {found.error && !view ? <Trouble error={found.error} again={found.again} /> : !view ? <Waiting /> : <Open view={view} back={back} decided={decided} again={found.again} />}
+      {found.error && !view ? <Trouble error={found.error} again={found.again} /> : !view ? <Waiting /> : <Open view={view} back={back} decided={decided} again={found.again} set={found.set} />}
     </section>
   );
 }
 
-function Open({ view, back, decided, again }: { view: CaseView; back: () => void; decided: () => void; again: () => void }) {
+function Open({ view, back, decided, again, set }: { view: CaseView; back: () => void; decided: () => void; again: () => void; set: (view: CaseView) => void }) {
   const words = view.acts as Word[], [word, setWord] = useState<Word>(words.includes('approve') ? 'approve' : (words[0] ?? 'approve')), [reason, setReason] = useState('');
-  const name = String(valueAt(view.form, '/applicant/name') ?? '');
+  const name = String(valueAt(view.form, '/applicant/name') ?? ''), others = view.clerk !== null && !view.clerk.mine && !view.clerk.left && words.length > 0;
   return (
     <>
       <header>
@@ -45,10 +47,14 @@ function Open({ view, back, decided, again }: { view: CaseView; back: () => void
             <section><h3>{t('rules')}</h3>{view.reasons.length ? <Reasons view={view} /> : <p class="c-2">{t('rules.none')}</p>}</section>
             {words.length > 0 && <Ahead view={view} word={word} reason={reason} />}
           </div>
-          <History view={view} />
+          <div class="stack">
+            {words.length > 0 && <Hands view={view} set={set} />}
+            {view.licence && <HeldLicence id={view.licence} />}
+            <History view={view} />
+          </div>
         </div>
       </div>
-      {words.length > 0 ? <Decide view={view} word={word} setWord={setWord} reason={reason} setReason={setReason} decided={decided} again={again} /> : <p class="decide c-2">{t('closed')}</p>}
+      {others ? <p class="decide c-2">{t('hands.busy', { name: view.clerk!.name })}</p> : words.length > 0 ? <Decide view={view} word={word} setWord={setWord} reason={reason} setReason={setReason} decided={decided} again={again} /> : <p class="decide c-2">{t('closed')}</p>}
     </>
   );
 }
