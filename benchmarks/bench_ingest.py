@@ -25,6 +25,7 @@ NAMES = (
     "ingest.latency_p99_ms",
 )
 ROUNDS = 5
+GATEWAYS = 2  # Processes at one port, as a city runs them; the broker and its subscriber are two as well.
 MESSAGES = {20: 200_000, 1: 60_000}  # Two seconds and more of each.
 PACED_RATE, PACED_MESSAGES = 500, 3_000
 PATIENCE_SECONDS = 60.0
@@ -35,9 +36,15 @@ Cpu = dict[str, float]  # Microseconds of CPU a message, by process.
 
 @dataclass(frozen=True, slots=True)
 class Gateway:
+    """Processes at one port."""
+
     port: int
     devices: list[dict[str, Any]]
-    process: asyncio.subprocess.Process
+    processes: list[asyncio.subprocess.Process]
+
+    @property
+    def numbers(self) -> list[int]:
+        return [process.pid for process in self.processes]
 
 
 @dataclass(slots=True)
@@ -105,9 +112,9 @@ async def _in_turns(gateway: Gateway, url: str, broker: str | None, window: int,
 
 async def _to_gateway(gateway: Gateway, url: str, messages: int, window: int, place: Path) -> tuple[float, Cpu]:
     server = await _server_processes(url)
-    before = _used([gateway.process.pid]), _used(server)
+    before = _used(gateway.numbers), _used(server)
     result, load_cpu = await _load(gateway.port, gateway.devices, place, messages, window, 0)
-    after = _used([gateway.process.pid]), _used(server)
+    after = _used(gateway.numbers), _used(server)
     assert not result["refused"] and not result["unacknowledged"], result
     each = [1e6 * (late - early) / messages for early, late in zip(before, after, strict=True)]
     return result["messages_per_s"], {"gateway": each[0], "PostgreSQL": each[1], "load": load_cpu}
@@ -178,24 +185,35 @@ async def _last_word(stream: asyncio.StreamReader) -> dict[str, float]:
 
 @contextlib.asynccontextmanager
 async def _gateway(url: str) -> AsyncIterator[Gateway]:
-    pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "benchmarks.gateway_process", url, stdin=pipe, stdout=pipe, limit=1 << 20
-    )
+    processes: list[asyncio.subprocess.Process] = []
     try:
-        assert process.stdout is not None
-        said = json.loads(await asyncio.wait_for(process.stdout.readline(), PATIENCE_SECONDS))
-        yield Gateway(said["port"], said["devices"], process)
+        said = await _one_more(processes, url, 0)
+        for _ in range(GATEWAYS - 1):
+            await _one_more(processes, url, said["port"])
+        yield Gateway(said["port"], said["devices"], processes)
     finally:
-        if process.returncode is None:
-            process.terminate()
-            await process.wait()
+        for process in processes:
+            if process.returncode is None:
+                process.terminate()
+                await process.wait()
+
+
+async def _one_more(processes: list[asyncio.subprocess.Process], url: str, port: int) -> dict[str, Any]:
+    """What it says of itself."""
+    pipe, words = asyncio.subprocess.PIPE, (url, str(port))
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "benchmarks.gateway_process", *words, stdin=pipe, stdout=pipe, limit=1 << 20
+    )
+    processes.append(process)
+    assert process.stdout is not None
+    return dict(json.loads(await asyncio.wait_for(process.stdout.readline(), PATIENCE_SECONDS)))
 
 
 async def _end(gateway: Gateway) -> None:
-    assert gateway.process.stdin is not None
-    gateway.process.stdin.close()
-    await asyncio.wait_for(gateway.process.wait(), PATIENCE_SECONDS)
+    for process in gateway.processes:
+        assert process.stdin is not None
+        process.stdin.close()
+        await asyncio.wait_for(process.wait(), PATIENCE_SECONDS)
 
 
 async def _stored(url: str) -> int:

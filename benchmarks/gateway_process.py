@@ -8,7 +8,6 @@ import contextlib
 import json
 import sys
 import tempfile
-from functools import partial
 from pathlib import Path
 
 import uvloop
@@ -19,7 +18,7 @@ from foundation import journal, logs, migrate, postgres, seal
 from foundation.clock import Clock
 from foundation.tasks import Supervisor, settle_memory
 from gateway_mqtt.add_device import add_device
-from gateway_mqtt.ingest import LANES, Ingest
+from gateway_mqtt.ingest import Ingest
 from gateway_mqtt.listener import Listener
 from gateway_mqtt.registry import Registry
 
@@ -40,25 +39,22 @@ def lot() -> bytes:
     return json.dumps({"type": "FeatureCollection", "features": features}).encode()
 
 
-async def serve(url: str) -> None:
-    """Until standard input closes."""
+async def serve(url: str, port: int) -> None:
+    """Until standard input closes. Without a port it makes the lot and its devices, too; with one it is another gateway at that port."""
     logs.set_up(quiet=True)
-    await migrate.migrate(url)
+    if not port:
+        await migrate.migrate(url)
     clock = Clock()
     with tempfile.TemporaryDirectory(prefix="onelot-bench-keys-") as place:
         async with postgres.connect(url, size=8) as database:
-            await journal.prepare(database)
-            await import_sites(database, lot(), bounds=Bounds(113, 34, 114, 35), now=clock.city())
+            cards = [] if port else await _make_lot(database, clock)
             registry = Registry(database)
             await registry.load()
-            cards = [await _camera(database, number, clock) for number in range(DEVICES)]
-            await registry.catch_up()
             ingest = Ingest(database, registry, seal.Keys(Path(place) / "keys.json"), clock, "bench")
-            listener = Listener(ingest, port=0)
+            listener = Listener(ingest, port=port, shared=True)
             ingest.listener = listener
             supervisor = Supervisor()
-            for lane in range(LANES):
-                supervisor.start(f"lane-{lane}", partial(ingest.run_lane, lane))
+            supervisor.start("ingest", ingest.take)
             await listener.start()
             settle_memory()
             sys.stdout.write(json.dumps({"port": listener.port, "devices": cards}) + "\n")
@@ -66,6 +62,13 @@ async def serve(url: str) -> None:
             await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
             await listener.drain(2.0)
             await supervisor.stop()
+
+
+async def _make_lot(database: postgres.Database, clock: Clock) -> list[dict[str, object]]:
+    """Cards of its devices."""
+    await journal.prepare(database)
+    await import_sites(database, lot(), bounds=Bounds(113, 34, 114, 35), now=clock.city())
+    return [await _camera(database, number, clock) for number in range(DEVICES)]
 
 
 async def _camera(database: postgres.Database, number: int, clock: Clock) -> dict[str, object]:
@@ -78,4 +81,4 @@ async def _camera(database: postgres.Database, number: int, clock: Clock) -> dic
 
 if __name__ == "__main__":
     with contextlib.suppress(KeyboardInterrupt):
-        uvloop.run(serve(sys.argv[1]))
+        uvloop.run(serve(sys.argv[1], int(sys.argv[2])))

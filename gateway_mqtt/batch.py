@@ -1,6 +1,7 @@
 """Runs of messages become what one transaction stores: decoded, told apart from repeats, and made rows while they are at hand."""
 
 import collections
+import itertools
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
@@ -62,50 +63,60 @@ class Known(msgspec.Struct, frozen=True, gc=False):
     storing: Storing
 
 
-class Batch:
-    """Some runs of messages, what each message came to, and the rows of their readings."""
+class Refusing(msgspec.Struct):
+    """A message of which something was refused."""
 
-    __slots__ = ("decoded", "rows", "runs", "storing")
+    run: Run
+    place: int  # In its run.
+    number: int  # In its batch.
+    refused: Sequence[Refusal]
+    taken: bool  # Whether something of it was taken all the same.
+
+
+class Batch:
+    """Some runs of messages, the rows of what they told, and what of them was refused. What a message was decoded to is kept no longer
+    than it takes to make rows of it: two thousand messages are more than a processor's cache."""
+
+    __slots__ = ("counts", "refusing", "rows", "runs", "storing")
 
     def __init__(self, runs: Sequence[Run], storing: Storing) -> None:
         self.runs = runs
-        self.decoded: list[list[Decoded]] = []  # By run and message.
-        self.rows: list[Row] = []
+        self.rows: list[Row] = []  # In the order in which they were told.
+        self.counts: list[int] = []  # How many of them are of each message.
+        self.refusing: list[Refusing] = []
         self.storing = storing
 
     def __len__(self) -> int:
         return sum([len(run) for run in self.runs])
 
-    def refusals(self) -> Iterator[tuple[Run, int, Decoded]]:
-        """Messages of which something was refused: run, place in it, and what it came to."""
-        for run, decoded in zip(self.runs, self.decoded, strict=True):
-            for place, one in enumerate(decoded):
-                if one.refused:
-                    yield run, place, one
-
     def refused_rows(self) -> list[store.RefusedRow]:
         return [
             store.RefusedRow(
                 run.arrival.at, login.device, login.site, run.messages.topic.replace("\x00", ""), refusal.reason,
-                refusal.detail.replace("\x00", "")[:500], run.messages.payloads[place][:PAYLOAD_KEPT],
+                refusal.detail.replace("\x00", "")[:500], run.messages.payloads[each.place][:PAYLOAD_KEPT],
             )
-            for run, place, decoded in self.refusals()
-            for login in (run.messages.connection.login,)
-            for refusal in decoded.refused
+            for each in self.refusing
+            for run, login in ((each.run, each.run.messages.connection.login),)
+            for refusal in each.refused
         ]  # fmt: skip
 
-    def row_anew(self) -> None:
-        """After some of it was decoded again: rows lie in the order in which they were told."""
-        self.rows = [store.reading_row(reading) for run in self.decoded for one in run for reading in one.readings]
+    def retell(self, number: int, rows: Sequence[Row]) -> None:
+        """A message was decoded again: these are its rows."""
+        first = sum(self.counts[:number])
+        self.rows[first : first + self.counts[number]] = rows
+        self.counts[number] = len(rows)
 
     def singly(self) -> Iterator["Batch"]:
-        """Each message by itself, sharing what it came to with this batch."""
-        for run, decoded in zip(self.runs, self.decoded, strict=True):
-            for place, one in enumerate(decoded):
-                single = Batch([run.single(place)], self.storing)
-                single.decoded.append([one])
-                single.row_anew()
-                yield single
+        """Each message as a batch of its own, stored with this batch."""
+        refusing = {each.number: each for each in self.refusing}
+        rows = iter(self.rows)
+        places = ((run, place) for run in self.runs for place in range(len(run)))
+        for number, (run, place) in enumerate(places):
+            single = Batch([run.single(place)], self.storing)
+            single.rows, single.counts = list(itertools.islice(rows, self.counts[number])), [self.counts[number]]
+            if each := refusing.get(number):
+                single.refusing = [Refusing(single.runs[0], 0, 0, each.refused, each.taken)]
+            yield single
 
 
 class Batches:
@@ -115,55 +126,54 @@ class Batches:
         self._world, self._registry, self._speakers = world, registry, speakers
         self._spots: dict[str, Known] = {}
 
-    def make(self, runs: Sequence[Run]) -> Batch:
-        """In the order of arrival: what a message teaches of its device holds for the next one."""
-        batch, kinds = Batch(runs, Storing()), collections.Counter[str]()
-        for run in runs:
-            kind = _kind_of(run)
-            kinds[kind] += len(run.messages.payloads)
-            batch.decoded.append(self._take(run, kind, batch))
+    def take(self, batch: Batch) -> Iterator[int]:
+        """In the order of arrival: what a message teaches of its device holds for the next one. Tells of each run how many were taken."""
+        kinds = collections.Counter[str]()
+        for run in batch.runs:
+            kind, count = _kind_of(run), len(run.messages.payloads)
+            kinds[kind] += count
+            self._take(run, kind, batch)
+            yield count
         for kind, count in kinds.items():
             MESSAGES_OF.get(kind, MESSAGES_OF["other"]).inc(count)
-        return batch
 
-    def strange(self, batch: Batch) -> list[tuple[Run, int, Decoded]]:
+    def strange(self, batch: Batch) -> list[Refusing]:
         """Messages that newer facts may make good."""
-        return [each for each in batch.refusals() if any(refusal.reason in OF_THE_REGISTRY for refusal in each[2].refused)]
+        return [each for each in batch.refusing if any(refusal.reason in OF_THE_REGISTRY for refusal in each.refused)]
 
-    def take_again(self, batch: Batch, strange: Sequence[tuple[Run, int, Decoded]]) -> None:
-        for run, place, decoded in strange:
-            speaker = self._speakers[run.messages.connection.login.device]
-            anew = self._decoded(run, self._heard(speaker, run), _kind_of(run), run.messages.payloads[place])
-            decoded.refused = anew.refused
-            decoded.readings = self._news(anew.readings, speaker, batch)
-        batch.row_anew()
+    def take_again(self, batch: Batch, strange: Sequence[Refusing]) -> None:
+        for each in strange:
+            run, speaker = each.run, self._speakers[each.run.messages.connection.login.device]
+            anew = self._decoded(run, self._heard(speaker, run), _kind_of(run), run.messages.payloads[each.place])
+            each.refused, each.taken = anew.refused, bool(anew.readings)
+            batch.retell(each.number, self._news(anew.readings, speaker, batch.storing))
 
     def refuse(self, single: Batch, refusal: Refusal) -> None:
         """The one message of this batch cannot be stored: what it said is not known of its spots."""
-        [[decoded]] = single.decoded
-        for reading in decoded.readings:
-            if isinstance(reading, SpotSeen):
-                self._spots.pop(reading.spot, None)
-        decoded.readings, decoded.refused = [], [refusal]
-        single.row_anew()
+        for row in single.rows:
+            if row.kind == SpotSeen.kind:
+                self._spots.pop(row.key, None)
+        single.rows, single.counts = [], [0]
+        single.refusing = [Refusing(single.runs[0], 0, 0, [refusal], taken=False)]
 
-    def _take(self, run: Run, kind: str, batch: Batch) -> list[Decoded]:
+    def _take(self, run: Run, kind: str, batch: Batch) -> None:
         """The hot path: all that needs a message's fields is done here, while they are in the processor's cache."""
         speaker = self._speakers[run.messages.connection.login.device]
         speaker.heard_at = run.arrival.at
         heard = self._heard(speaker, run)
-        taken = []
-        for payload in run.messages.payloads:
+        rows, counts, storing = batch.rows, batch.counts, batch.storing
+        for place, payload in enumerate(run.messages.payloads):
             decoded = self._decoded(run, heard, kind, payload)
             if decoded.status is not None:
                 speaker.learn_clock(run.clock, decoded.status, run.arrival.at)
                 heard = self._heard(speaker, run)
             if decoded.seq is not None:
                 speaker.number(decoded.seq)
-            if decoded.readings:
-                decoded.readings = self._news(decoded.readings, speaker, batch)
-            taken.append(decoded)
-        return taken
+            if decoded.refused:
+                batch.refusing.append(Refusing(run, place, len(counts), decoded.refused, bool(decoded.readings)))
+            told = self._news(decoded.readings, speaker, storing)
+            rows += told
+            counts.append(len(told))
 
     def _decoded(self, run: Run, heard: decode.Heard, kind: str, payload: bytes) -> Decoded:
         if not kind:
@@ -174,12 +184,12 @@ class Batches:
             log.error("decoding_failed", error=type(error).__name__, device=heard.device.id)
             return Decoded(refused=[Refusal("schema", f"it cannot be read here: {type(error).__name__}")])
 
-    def _news(self, readings: list[Reading], speaker: Speaker, batch: Batch) -> list[Reading]:
+    def _news(self, readings: list[Reading], speaker: Speaker, storing: Storing) -> list[Row]:
         """What is no repeat of what is on disk: that is heard, not stored."""
         news, health = [], speaker.health
         for reading in readings:
             if isinstance(reading, SpotSeen):
-                if not self._learn(reading, speaker.breaks, batch.storing):
+                if not self._learn(reading, speaker.breaks, storing):
                     NO_NEWS.inc()
                     continue
                 if reading.state == "occupied":
@@ -188,8 +198,7 @@ class Batches:
                 health.saw(reading.vehicle)
             health.readings += 1
             health.no_clock += reading.no_clock
-            news.append(reading)
-            batch.rows.append(store.reading_row(reading))
+            news.append(store.reading_row(reading))
         return news
 
     def _learn(self, reading: SpotSeen, breaks: int, storing: Storing) -> bool:

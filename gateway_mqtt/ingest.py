@@ -12,11 +12,10 @@ import structlog
 from foundation import postgres, seal
 from foundation.bell import ring_heard
 from foundation.clock import Clock
-from foundation.copying import Row
 from foundation.postgres import Database, Transaction
 from gateway_mqtt import decode, store
-from gateway_mqtt.batch import SEEN_BEFORE, STORED, Batch, Batches, Run
-from gateway_mqtt.decode import Decoded, Refusal, World
+from gateway_mqtt.batch import SEEN_BEFORE, STORED, Batch, Batches, Refusing, Run, Storing
+from gateway_mqtt.decode import Refusal, World
 from gateway_mqtt.listener import Connection, Listener, Login, Messages
 from gateway_mqtt.registry import Registry
 from gateway_mqtt.speakers import Speakers
@@ -27,8 +26,8 @@ BATCH_MESSAGES = 2000  # So many or more, by one run of messages, are a batch; o
 BATCH_BYTES = 1024 * 1024  # some thousand readings. More would hold up the loop, and make one commit long.
 QUEUE_HIGH, QUEUE_LOW = 8_000, 2_000  # Messages waiting: above, devices are not read; below, they are again.
 QUEUE_BYTES_HIGH, QUEUE_BYTES_LOW = 64 * 1024 * 1024, 16 * 1024 * 1024
-LANES = 2  # One batch is decoded while the other is being committed.
-BUSY_MESSAGES, GATHER_SECONDS = 32, 0.003  # Under load the next batch is given a moment to grow: each one costs five round trips.
+SLICE_MESSAGES = 64  # Decoded at a stretch, well under a millisecond of the loop.
+BUSY_MESSAGES, GATHER_SECONDS = 32, 0.003  # Under load the next batch is given a moment to grow: each one costs seven round trips.
 RETRY_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0)
 
 SUCCESS, NOT_WILLING, NOT_AUTHORIZED, QUOTA_EXCEEDED, PAYLOAD_INVALID = 0x00, 0x83, 0x87, 0x97, 0x99
@@ -52,16 +51,15 @@ class Ingest:
 
     def __init__(self, database: Database, registry: Registry, keys: seal.Keys, clock: Clock, city: str) -> None:
         self._database, self._registry, self._clock = database, registry, clock
-        self._lanes: list[deque[Run]] = [deque() for _ in range(LANES)]
-        self._wake = [asyncio.Event() for _ in range(LANES)]
-        self._busy = [False] * LANES
+        self._queue: deque[Run] = deque()
+        self._wake = asyncio.Event()
+        self._busy = False
         self.speakers = Speakers(database, registry, clock, city)
         self._batches = Batches(World(registry.site_of_spot, registry.owner_of, keys), registry, self.speakers)
         self._waiting, self._waiting_bytes = 0, 0
         self._arrived: decode.Arrival | None = None
         self._paused = False
         self.listener: Listener | None = None
-        self.lanes = LANES
 
     # What the listener calls
 
@@ -78,12 +76,11 @@ class Ingest:
     def publish(self, messages: Messages) -> None:
         number = messages.connection.number
         run = Run(messages, sum(map(len, messages.payloads)), self._arrived or self._arrival(), self.speakers.clock_of(number))
-        lane = number % LANES
-        self._lanes[lane].append(run)
+        self._queue.append(run)
         self._waiting += len(messages.payloads)
         self._waiting_bytes += run.size
-        if not self._wake[lane].is_set():
-            self._wake[lane].set()
+        if not self._wake.is_set():
+            self._wake.set()
         if not self._paused and self.listener is not None and self._is_full():
             log.warning("devices_wait", messages=self._waiting, bytes=self._waiting_bytes)
             self._paused = True
@@ -103,26 +100,25 @@ class Ingest:
 
     # The loops
 
-    async def run_lane(self, lane: int, done: Callable[[], None]) -> None:
+    async def take(self, done: Callable[[], None]) -> None:
         """Take what has come, commit it, acknowledge it: the batch is whatever arrived during the last one."""
-        queue, wake = self._lanes[lane], self._wake[lane]
         while True:
-            if not queue:
+            if not self._queue:
                 done()
-                await ring_heard(wake)
+                await ring_heard(self._wake)
                 continue
-            runs = self._next_runs(queue)
-            self._busy[lane] = True
+            runs = self._next_runs()
+            self._busy = True
             batch = await self._store(runs)
-            self._busy[lane] = False
+            self._busy = False
             self._acknowledge(batch)
             self._resume()
             done()
-            if len(batch) >= BUSY_MESSAGES and sum(map(len, queue)) < BATCH_MESSAGES:
+            if len(batch) >= BUSY_MESSAGES and self._waiting < BATCH_MESSAGES:
                 await asyncio.sleep(GATHER_SECONDS)
 
-    def _next_runs(self, queue: deque[Run]) -> list[Run]:
-        runs: list[Run] = []
+    def _next_runs(self) -> list[Run]:
+        queue, runs = self._queue, list[Run]()
         count = size = 0
         while queue and count < BATCH_MESSAGES and size < BATCH_BYTES:
             run = queue.popleft()
@@ -140,15 +136,25 @@ class Ingest:
             self.listener.resume()
 
     def idle(self) -> bool:
-        return not any(self._lanes) and not any(self._busy)
+        return not self._queue and not self._busy
 
     async def _store(self, runs: list[Run]) -> Batch:
-        batch = self._batches.make(runs)
+        batch = await self._taken(runs)
         strange = self._batches.strange(batch)
         if strange and await self._look_again():
             self._batches.take_again(batch, strange)
         await self._persist(batch)
         batch.storing.done = True
+        return batch
+
+    async def _taken(self, runs: list[Run]) -> Batch:
+        """Slice by slice: between two of them sockets are read, and the loop's other work is done."""
+        batch, taken = Batch(runs, Storing()), 0
+        for count in self._batches.take(batch):
+            taken += count
+            if taken >= SLICE_MESSAGES:
+                taken = 0
+                await asyncio.sleep(0)
         return batch
 
     async def _persist(self, batch: Batch) -> None:
@@ -172,8 +178,10 @@ class Ingest:
             self._batches.refuse(batch, Refusal("schema", f"the journal cannot hold it: {type(error).__name__}"))
             await self._persist(batch)
             return
-        for single in batch.singly():
+        singles = list(batch.singly())
+        for single in singles:
             await self._persist(single)
+        batch.refusing = [each for single in singles for each in single.refusing]
 
     async def _look_again(self) -> bool:
         """The newest facts, once a batch, before a spot that was imported a moment ago is refused. Whether there were any."""
@@ -188,42 +196,45 @@ class Ingest:
     async def _commit(self, batch: Batch | None) -> None:
         """One transaction: readings that are new, refusals, who was heard."""
         presence, self.speakers.presence = self.speakers.presence, []
-        told = [*(batch.rows if batch else ()), *map(store.heard_row, presence)]
+        told = store.Told([*(batch.rows if batch else ()), *map(store.heard_row, presence)])
         refused = batch.refused_rows() if batch else []
         try:
-            stored = await self._append(told, refused) if told or refused else 0
+            stored = await self._append(told, refused) if told.rows or refused else 0
         except BaseException:
             self.speakers.presence = presence + self.speakers.presence
             raise
         STORED.inc(stored)
-        SEEN_BEFORE.inc(len(told) - stored)
+        SEEN_BEFORE.inc(len(told.rows) - stored)
         for row in refused:
             self.speakers[row.device].health.refused += 1
             REFUSED.labels(row.reason).inc()
 
-    async def _append(self, told: Sequence[Row], refused: Sequence[store.RefusedRow]) -> int:
+    async def _append(self, told: store.Told, refused: Sequence[store.RefusedRow]) -> int:
         """Copied in on the hope that all is new; on the checked path, when something is not. Answers how many were new."""
 
-        async def work(tx: Transaction, append: Callable[[Transaction, Sequence[Row]], Awaitable[int]]) -> int:
+        async def work(tx: Transaction, append: Callable[[Transaction, store.Told], Awaitable[int]]) -> int:
             if refused:
                 await store.keep_refused(tx, refused)
-            return await append(tx, told) if told else 0
+            return await append(tx, told) if told.rows else 0
 
-        if store.may_be_copied(told):
+        if told.may_be_copied():
             with contextlib.suppress(store.SeenBefore):
                 return await self._database.run(lambda tx: work(tx, store.copy_readings))
         return await self._database.run(lambda tx: work(tx, store.append_readings))
 
     def _acknowledge(self, batch: Batch) -> None:
         """One write a connection and batch."""
-        by_connection: dict[Connection, list[tuple[int, int]]] = {}
-        for run, decoded in zip(batch.runs, batch.decoded, strict=True):
-            said = run.messages
-            if said.qos:
-                reasons = [_reason_code(one) if one.refused else SUCCESS for one in decoded]
-                by_connection.setdefault(said.connection, []).extend(zip(said.packet_ids, reasons, strict=True))
-        for connection, answers in by_connection.items():
-            connection.acknowledge(answers)
+        kept: dict[Connection, list[int]] = {}
+        reasons: dict[Connection, dict[int, int]] = {}
+        for run in batch.runs:
+            if run.messages.qos:
+                kept.setdefault(run.messages.connection, []).extend(run.messages.packet_ids)
+        for each in batch.refusing:
+            if reason := _reason_code(each):
+                said = each.run.messages
+                reasons.setdefault(said.connection, {})[said.packet_ids[each.place]] = reason
+        for connection, packet_ids in kept.items():
+            connection.acknowledge(packet_ids, reasons.get(connection, {}))
 
     # Presence and health
 
@@ -253,11 +264,11 @@ class Ingest:
             done()
 
 
-def _reason_code(decoded: Decoded) -> int:
+def _reason_code(message: Refusing) -> int:
     """A message of which anything was taken succeeded; else the reason, where MQTT 5 has a word for it."""
-    if decoded.readings or not decoded.refused:
+    if message.taken or not message.refused:
         return SUCCESS
-    return REASON_CODE.get(decoded.refused[0].reason, SUCCESS)
+    return REASON_CODE.get(message.refused[0].reason, SUCCESS)
 
 
 def _of_data(error: Exception) -> bool:

@@ -10,7 +10,7 @@ import dataclasses
 import logging
 import secrets
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol, cast
 
 import msgspec
@@ -18,6 +18,7 @@ import msgspec
 from gateway_mqtt import codec, downlink, uplink
 from gateway_mqtt.codec import Malformed
 from gateway_mqtt.downlink import CommandFailed, DeviceAway, DeviceBusy, DeviceRefused, DeviceSilent
+from gateway_mqtt.uplink import NO_REASONS
 
 __all__ = [
     "CommandFailed",
@@ -99,7 +100,10 @@ _WAITING, _OPEN, _LEAVING, _GONE = range(4)
 class Listener:
     """Accepts devices at one address. `start`, then `command`, `pause` and `resume` as needed, at the end `drain`."""
 
-    def __init__(self, door: Door, *, host: str = "127.0.0.1", port: int = 1883, limits: Limits | None = None) -> None:
+    def __init__(
+        self, door: Door, *, host: str = "127.0.0.1", port: int = 1883, shared: bool = False, limits: Limits | None = None
+    ) -> None:
+        """`shared`: other processes of this user may listen at the same port, and the system deals connections out among them."""
         self.door = door
         self.limits = limits or Limits()
         self.paused = False
@@ -108,6 +112,7 @@ class Listener:
         self.unacknowledged = 0
         self._host = host
         self._port = port
+        self._shared = shared
         self._server: asyncio.Server | None = None
         self._devices: dict[str, Connection] = {}
         self._sockets: set[Connection] = set()
@@ -133,7 +138,9 @@ class Listener:
 
     async def start(self) -> None:
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(lambda: Connection(self, loop), self._host, self._port, backlog=4096, start_serving=False)
+        server = await loop.create_server(
+            lambda: Connection(self, loop), self._host, self._port, backlog=4096, reuse_port=self._shared, start_serving=False
+        )
         for sock in server.sockets:  # Accepted sockets inherit these.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)  # Finds a device without keep-alive that lost its power.
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, self.limits.socket_send_bytes)
@@ -330,14 +337,15 @@ class Connection(asyncio.Protocol):
 
     # What the door calls.
 
-    def acknowledge(self, answers: Sequence[tuple[int, int]]) -> None:
-        """(packet id, reason) of messages that are kept, in any order; the device hears of them in the order in which it sent them.
+    def acknowledge(self, packet_ids: Sequence[int], reasons: Mapping[int, int] = NO_REASONS) -> None:
+        """Messages are kept, in any order; the device hears of them in the order in which it sent them.
 
-        One write for all that are ready. A reason is said in MQTT 5 only. Ids of a connection that is gone mean nothing.
+        One write for all that are ready. `reasons` are of those that were refused, and said in MQTT 5 only. Ids of a connection that is
+        gone mean nothing.
         """
         if self._state != _OPEN:
             return
-        kept, due = self._uplink.keep(answers)
+        kept, due = self._uplink.keep(packet_ids, reasons)
         self._listener.settled(kept)
         if due:
             self._write(due)
@@ -603,7 +611,7 @@ class Connection(asyncio.Protocol):
         if self._downlink is None or not self._downlink.answered(found.correlation, found.payload, self._loop.time()):
             self._listener.counts["answers_unasked"] += 1
         if found.packet_id:
-            self.acknowledge(((found.packet_id, codec.SUCCESS),))
+            self.acknowledge((found.packet_id,))
 
     # Leaving.
 

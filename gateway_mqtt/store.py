@@ -45,25 +45,33 @@ def heard_row(heard: DeviceHeard) -> Row:
     return copying.row(heard.at.date(), seal.digest(body), heard.at, heard.kind, heard.key, body)
 
 
-async def append_readings(tx: Transaction, rows: Sequence[Row]) -> int:
+class Told:
+    """Rows to append, and their once-only keys in the order of the index."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self.rows = rows
+        self.seen = sorted([row.seen for row in rows])
+
+    def may_be_copied(self) -> bool:
+        """Clocks that were never set share a table of their own, which the checked path knows. Their one day comes last."""
+        return not self.seen or copying.day_of(self.seen[-1]).year >= CLOCK_SET_YEAR
+
+
+async def append_readings(tx: Transaction, told: Told) -> int:
     """Append what nobody has told before; answers how many that were."""
-    columns = [[getattr(row, name) for row in rows] for name in ("day", "id", "at", "kind", "key")]
+    columns = [[getattr(row, name) for row in told.rows] for name in ("day", "id", "at", "kind", "key")]
     tx.rings.add("reading")
-    answer = await tx.row(journal_queries.append_readings, *columns, [row.body.decode() for row in rows])
+    answer = await tx.row(journal_queries.append_readings, *columns, [row.body.decode() for row in told.rows])
     assert answer is not None
     return int(answer["stored"])
 
 
-def may_be_copied(rows: Sequence[Row]) -> bool:
-    """Clocks that were never set share a table of their own, which the checked path knows."""
-    return all(row.day.year >= CLOCK_SET_YEAR for row in rows)
-
-
-async def copy_readings(tx: Transaction, rows: Sequence[Row]) -> int:
+async def copy_readings(tx: Transaction, told: Told) -> int:
     """The same on the hope that all is new: raises SeenBefore when something is not, and then nothing of the transaction is left."""
+    rows = told.rows
     tx.rings.add("reading")
     try:
-        await tx.copy_in("journal", "reading_seen", copying.seen_rows(rows))
+        await tx.copy_in("journal", "reading_seen", copying.seen_rows(told.seen))
     except postgres.UniqueViolation:
         raise SeenBefore from None
     taken = await tx.row(journal_queries.take_reading_positions, len(rows))

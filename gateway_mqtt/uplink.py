@@ -1,10 +1,13 @@
 """Messages on their way up from one device: which of them wait to be kept, and what the device is told in which order."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from gateway_mqtt import codec
 from gateway_mqtt.codec import Malformed
+
+NO_REASONS: Mapping[int, int] = MappingProxyType({})
 
 
 class Uplink:
@@ -65,17 +68,19 @@ class Uplink:
         self.waiting += len(fresh)
         return True
 
-    def keep(self, answers: Sequence[tuple[int, int]]) -> tuple[int, bytes]:
-        """Messages are kept, in any order: how many of them were ours, and what to tell the device now, in the order it sent them."""
-        if self._are_next(answers):
-            return len(answers), self._keep_next([packet_id for packet_id, _ in answers])
+    def keep(self, packet_ids: Sequence[int], reasons: Mapping[int, int] = NO_REASONS) -> tuple[int, bytes]:
+        """Messages are kept, in any order: how many of them were ours, and what to tell the device now, in the order it sent them.
+
+        `reasons` are of those that were refused."""
+        if not reasons and self._are_next(packet_ids):
+            return len(packet_ids), self._keep_next(packet_ids)
         kept = 0
-        for packet_id, reason in answers:
+        for packet_id in packet_ids:
             if count := self._handed_on.get(packet_id):
                 self._handed_on[packet_id] = count - 1
                 kept += 1
-                if reason:
-                    self._reasons[packet_id] = reason
+                if packet_id in reasons:
+                    self._reasons[packet_id] = reasons[packet_id]
         self.waiting -= kept
         return kept, self._answers_due() if kept else b""
 
@@ -88,15 +93,17 @@ class Uplink:
             del self._exactly_once[packet_id]
         return codec.acks(codec.PUBCOMP, ((packet_id, codec.SUCCESS if known else codec.UNKNOWN_PACKET_ID),), self._version)
 
-    def _are_next(self, answers: Sequence[tuple[int, int]]) -> bool:
-        """The usual: successes in the order of arrival, of messages that came once, and nothing before them waits."""
+    def _are_next(self, packet_ids: Sequence[int]) -> bool:
+        """The usual: in the order of arrival, of messages that came once, and nothing before them waits."""
         if self._reasons or self._exactly_once:
             return False
-        usual = [(packet_id, 1) for packet_id, reason in answers if not reason]
-        return len(usual) == len(answers) and usual == list(itertools.islice(self._handed_on.items(), len(answers)))
+        count, front = len(packet_ids), itertools.islice
+        return list(front(self._handed_on, count)) == list(packet_ids) and list(front(self._handed_on.values(), count)) == [1] * count
 
     def _keep_next(self, packet_ids: Sequence[int]) -> bytes:
-        for packet_id in packet_ids:
+        if len(packet_ids) == len(self._handed_on):
+            self._handed_on.clear()
+        for packet_id in packet_ids if self._handed_on else ():
             del self._handed_on[packet_id]
         self.waiting -= len(packet_ids)
         due = codec.pubacks(packet_ids)

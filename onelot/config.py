@@ -28,6 +28,7 @@ class Settings:
     http_host: str = "127.0.0.1"
     mqtt_port: int = 1883
     mqtt_host: str = "127.0.0.1"
+    mqtt_shared: bool = False  # With other gateways of this user and machine.
     data_dir: Path = Path(".onelot")
     city: str = "zhengzhou"
     speed: float = 1.0

@@ -39,11 +39,8 @@ def _every(city: City) -> list[tuple[str, Loop, float]]:
 
 
 def _gateway(city: City) -> list[tuple[str, Loop, float]]:
-    lanes: list[tuple[str, Loop, float]] = [
-        (f"gateway.lane-{lane}", partial(city.ingest.run_lane, lane), 10.0) for lane in range(city.ingest.lanes)
-    ]
     return [
-        *lanes,
+        ("gateway.ingest", city.ingest.take, 10.0),
         ("gateway.registry", city.registry.follow, 10.0),
         ("gateway.presence", city.ingest.keep_presence, 10.0),
         ("gateway.commands", partial(city.relay.obey, city.listener), 15.0),

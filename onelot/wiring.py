@@ -172,7 +172,7 @@ def _assemble(
 ) -> City:  # fmt: skip
     registry = Registry(database)
     ingest = Ingest(database, registry, keys, clock, settings.city)
-    listener = Listener(ingest, host=settings.mqtt_host, port=settings.mqtt_port)
+    listener = Listener(ingest, host=settings.mqtt_host, port=settings.mqtt_port, shared=settings.mqtt_shared)
     ingest.listener = listener
     book = Book(database, clock)
     board = BoardFollower(database, clock, snapshot_path=settings.data_dir / "board.snapshot")

@@ -81,10 +81,13 @@ def asked_to_end() -> asyncio.Event:
 
 def refuse_taken_ports(settings: Settings, parts: frozenset[str] = PARTS) -> None:
     """Before any server is started; a port that is taken meanwhile is refused when its door opens."""
-    doors = [(HTTP_DOOR, settings.http_host, settings.http_port), (MQTT_DOOR, settings.mqtt_host, settings.mqtt_port)]
-    for kind, host, port in doors if "gateway" in parts else doors[:1]:
+    doors = [
+        (HTTP_DOOR, settings.http_host, settings.http_port, False),
+        (MQTT_DOOR, settings.mqtt_host, settings.mqtt_port, settings.mqtt_shared),
+    ]
+    for kind, host, port, shared in doors if "gateway" in parts else doors[:1]:
         try:
-            socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+            socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, reuse_port=shared).close()
         except OSError as error:
             raise _taken(kind, host, port, error) from None
 

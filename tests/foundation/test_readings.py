@@ -45,8 +45,8 @@ async def append(city: Database, *rows: little.Told) -> int:
     return await city.run(lambda tx: little.append(tx, rows))
 
 
-def copied(*rows: little.Told) -> list[copying.Row]:
-    return [copying.row(day, key, told.at, told.kind, told.key, told.body.encode()) for day, key, told in rows]
+def copied(*rows: little.Told) -> store.Told:
+    return store.Told([copying.row(day, key, told.at, told.kind, told.key, told.body.encode()) for day, key, told in rows])
 
 
 async def names(city: Database) -> set[str]:

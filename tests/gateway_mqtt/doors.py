@@ -73,7 +73,7 @@ class MemoryDoor:
         self.changed.set()
         for packet_id in said.packet_ids:
             if packet_id and not self.patient:
-                said.connection.acknowledge([(packet_id, codec.SUCCESS)])
+                said.connection.acknowledge([packet_id])
 
     @property
     def payloads(self) -> list[bytes]:

@@ -205,7 +205,7 @@ async def test_consumer_ends_service_stays_green(postgres_url, tmp_path, version
                 for number, talker in enumerate(talkers)
                 for seq in range(250)
             ]
-            await eventually(lambda: as_coroutine([one for one in here.supervisor.late() if "gateway.lane" in one]))
+            await eventually(lambda: as_coroutine([one for one in here.supervisor.late() if "gateway.ingest" in one]))
             assert not sent.is_published()
             assert await here.refused() == []
 

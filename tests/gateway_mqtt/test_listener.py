@@ -160,7 +160,7 @@ async def test_nothing_is_acknowledged_before_the_door_says_so(version):
         await wire.send(doors.publish(version, b"kept?", packet_id=1), b"\xc0\0")
 
         assert await wire.packet() == (0xD0, b"")  # The answer to a later ping comes first.
-        door.messages[0].connection.acknowledge([(1, 0)])
+        door.messages[0].connection.acknowledge([1])
         assert await wire.packet() == (0x40, b"\0\x01")
 
 
@@ -174,9 +174,9 @@ async def test_acknowledgements_follow_the_order_of_the_messages(version):
         await door.until(lambda: len(door.messages) == 4)
         connection = door.connections[0]
 
-        connection.acknowledge([(9, 0), (3, 0)])
-        connection.acknowledge([(1, 0), (9, 0)])  # Never sent, and twice: both mean nothing.
-        connection.acknowledge([(5, 0)])
+        connection.acknowledge([9, 3])
+        connection.acknowledge([1, 9])  # Never sent, and twice: both mean nothing.
+        connection.acknowledge([5])
 
         assert [(await wire.packet())[1] for _ in range(3)] == [b"\0\x05", b"\0\x03", b"\0\x09"]
         assert listener.unacknowledged == 0
@@ -190,7 +190,7 @@ async def test_reason_reaches_the_device_in_5_0_only():
             async with device(listener, version) as wire:
                 await wire.publish(b"", packet_id=1)
                 await door.until(lambda: door.messages)
-                door.messages.pop().connection.acknowledge([(1, codec.NOT_AUTHORIZED)])
+                door.messages.pop().connection.acknowledge([1], {1: codec.NOT_AUTHORIZED})
 
                 assert await wire.packet() == (0x40, expected)
 
@@ -203,10 +203,10 @@ async def test_repeated_id_is_handed_on_again_and_acknowledged_once_when_all_of_
         await door.until(lambda: len(door.messages) == 2)
         connection = door.connections[0]
 
-        connection.acknowledge([(1, 0)])
+        connection.acknowledge([1])
         await wire.send(b"\xc0\0")
         assert await wire.packet() == (0xD0, b"")
-        connection.acknowledge([(1, 0)])
+        connection.acknowledge([1])
 
         assert await wire.packet() == (0x40, b"\0\x01")
 
@@ -218,7 +218,7 @@ async def test_qos_2_is_handed_on_once_however_often_it_comes(version):
         await wire.publish(b"once", packet_id=1, qos=2)
         await wire.send(doors.publish(version, b"once", packet_id=1, qos=2, flags=8))
         await door.until(lambda: door.messages)
-        door.connections[0].acknowledge([(1, 0)])
+        door.connections[0].acknowledge([1])
         assert await wire.packet() == (0x50, b"\0\x01")
 
         await wire.publish(b"once", packet_id=1, qos=2)
@@ -236,7 +236,7 @@ async def test_refused_qos_2_message_is_over():
     async with listening(MemoryDoor(patient=True)) as (listener, door), device(listener) as wire:
         await wire.publish(b"bad", packet_id=1, qos=2)
         await door.until(lambda: door.messages)
-        door.connections[0].acknowledge([(1, codec.NOT_AUTHORIZED)])
+        door.connections[0].acknowledge([1], {1: codec.NOT_AUTHORIZED})
         assert await wire.packet() == (0x50, b"\0\x01\x87")
 
         await wire.publish(b"good", packet_id=1, qos=2)
@@ -320,7 +320,7 @@ async def test_old_client_that_cannot_be_told_of_a_limit_waits_at_it():
         for packet_id in range(1, 8):
             await door.until(lambda: len(door.messages) >= packet_id)  # noqa: B023
             assert len(door.messages) <= packet_id + 1
-            door.connections[0].acknowledge([(packet_id, 0)])
+            door.connections[0].acknowledge([packet_id])
 
         assert [(await wire.packet())[1][1] for _ in range(7)] == list(range(1, 8))
         assert door.payloads == [b"%d" % packet_id for packet_id in range(1, 8)]
@@ -332,7 +332,7 @@ async def test_old_client_at_its_limit_wakes_when_its_messages_are_kept_during_a
         await wire.send(doors.publish(V311, b"1", packet_id=1), doors.publish(V311, b"2", packet_id=2))
         await door.until(lambda: door.messages)
         listener.pause()
-        door.connections[0].acknowledge([(1, 0)])
+        door.connections[0].acknowledge([1])
         assert await wire.packet() == (0x40, b"\0\x01")
 
         listener.resume()
@@ -492,7 +492,7 @@ async def test_newer_connection_takes_over_and_the_old_will_is_dropped(version):
         async with device(listener, version) as new:
             assert await old.rest() == codec.disconnect(version, codec.TAKEN_OVER)
             assert door.ends == [("cam-1", False, None, True)]
-            door.connections[0].acknowledge([(1, 0)])
+            door.connections[0].acknowledge([1])
             await new.send(b"\xc0\0")
             assert await new.packet() == (0xD0, b"")
 
@@ -580,7 +580,7 @@ async def test_drain_waits_for_what_is_under_way_and_says_goodbye(version):
         await asyncio.sleep(0)
         listener.resume()
         await wire.publish(b"too late", packet_id=2)
-        door.connections[0].acknowledge([(1, 0)])
+        door.connections[0].acknowledge([1])
 
         assert await wire.rest() == b"\x40\x02\0\x01" + codec.disconnect(version, codec.SHUTTING_DOWN)
         await wire.close()

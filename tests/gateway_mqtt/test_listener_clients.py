@@ -162,7 +162,7 @@ async def test_lean_client_publishes_within_its_window(version):
         for number in range(10):
             await door.until(lambda: len(door.messages) > number)  # noqa: B023
             assert client.in_flight <= 3
-            door.connections[0].acknowledge([(door.messages[number].packet_id, 0)])
+            door.connections[0].acknowledge([door.messages[number].packet_id])
 
         assert [await acknowledged for acknowledged in await sending] == [0] * 10
         assert door.payloads == [b"%d" % number for number in range(10)]

@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gateway_mqtt import codec
 from gateway_mqtt.codec import V5, V311, Malformed
 from gateway_mqtt.uplink import Uplink
 
@@ -18,7 +17,7 @@ def test_answers_keep_the_order_of_arrival_whatever_the_order_of_keeping(packet_
         assert uplink.admit(packet_id, packet_id % 2) is None
 
     for count, packet_id in enumerate(kept, 1):
-        told += uplink.keep([(packet_id, codec.SUCCESS)])[1]
+        told += uplink.keep([packet_id])[1]
         front = next((n for n, each in enumerate(packet_ids) if each not in kept[:count]), len(packet_ids))
         assert told == b"".join(bytes((0x50 if each % 2 else 0x40, 2, 0, each)) for each in packet_ids[:front])
 
@@ -34,7 +33,7 @@ def test_no_order_of_events_unsettles_the_count(events):
             if event == "admit":
                 waiting += uplink.admit(packet_id, flag) is None
             elif event == "keep":
-                waiting -= uplink.keep([(packet_id, 0x87 if flag else 0)])[0]
+                waiting -= uplink.keep([packet_id], {packet_id: 0x87} if flag else {})[0]
             else:
                 uplink.release(packet_id)
         except Malformed:
@@ -69,8 +68,9 @@ def test_a_run_is_what_its_messages_are_one_by_one(events):
                 assert all(strokes.admit(packet_id, 0) is None for packet_id in packet_ids)
             assert all(steps.admit(packet_id, 0) is None for packet_id in packet_ids)
         else:
-            told[0] += strokes.keep([(packet_id, reason) for packet_id in packet_ids])[1]
-            told[1] += b"".join(steps.keep([(packet_id, reason)])[1] for packet_id in packet_ids)
+            reasons = dict.fromkeys(packet_ids, reason) if reason else {}
+            told[0] += strokes.keep(packet_ids, reasons)[1]
+            told[1] += b"".join(steps.keep([packet_id], reasons)[1] for packet_id in packet_ids)
 
         assert strokes.waiting == steps.waiting
         assert strokes.room == steps.room

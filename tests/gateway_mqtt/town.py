@@ -8,7 +8,6 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -242,8 +241,7 @@ async def town(url: str, place: Path, *, bell: Bell | None = None, age_seconds_m
         ingest.listener = listener = Listener(ingest, port=0, limits=Limits(linger_s=0.2, **limits))
         await listener.start()
         supervisor = Supervisor()
-        for lane in range(ingest.lanes):
-            supervisor.start(f"gateway.lane-{lane}", partial(ingest.run_lane, lane), age_seconds_max=age_seconds_max)
+        supervisor.start("gateway.ingest", ingest.take, age_seconds_max=age_seconds_max)
         supervisor.start("gateway.registry", registry.follow, age_seconds_max=age_seconds_max)
         supervisor.start("gateway.presence", ingest.keep_presence, age_seconds_max=age_seconds_max)
         built = Town(url, database, clock, keys, registry, ingest, listener, supervisor, StaysFollower(keys, clock))  # type: ignore[arg-type]

@@ -21,7 +21,7 @@ async def test_city_is_ready_and_alive(running_city: Town) -> None:
     assert (alive.status, alive.body) == (200, {"status": "ok"})
 
 
-@pytest.mark.parametrize("loop", ["parking.stays", "citymap.board", "gateway.lane-0", "bell.hear"])
+@pytest.mark.parametrize("loop", ["parking.stays", "citymap.board", "gateway.ingest", "bell.hear"])
 async def test_loop_that_stands_still_is_named(running_city: Town, loop: str) -> None:
     held = running_city.run.supervisor.loops[loop]
     usual, held.age_seconds_max = held.age_seconds_max, -1.0

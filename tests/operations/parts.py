@@ -58,7 +58,7 @@ class Parts:
 
     def start(self, name: str, **more: str) -> Part:
         http, mqtt = free_port(), free_port()
-        environment = self.environment(ONELOT_HTTP_PORT=str(http), ONELOT_MQTT_PORT=str(mqtt), **more)
+        environment = self.environment(**{"ONELOT_HTTP_PORT": str(http), "ONELOT_MQTT_PORT": str(mqtt)} | more)
         log = self.data.parent / f"{name}-{http}.log"
         with log.open("wb") as out:
             process = subprocess.Popen([sys.executable, "-m", "onelot", "run", name], env=environment, stdout=out, stderr=out)

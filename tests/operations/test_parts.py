@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import random
+import re
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -24,6 +25,7 @@ from tests.operations.parts import Part, Parts
 
 DEMO = Path(__file__).parents[2] / "onelot" / "demo"
 SITE = "erqi-plaza"
+ACCEPTED = re.compile(r'^onelot_gateway_connections\{what="accepted"\} (\S+)', re.MULTILINE)
 PASSAGES = "SELECT body->>'seq' AS seq FROM journal.reading WHERE kind = 'passage' AND body->>'device' = $1"
 GATED = {
     "type": "FeatureCollection",
@@ -85,9 +87,9 @@ async def text(town: Town, part: Part, path: str) -> str:
 async def test_each_part_runs_its_own_loops_and_shows_its_own_health(town: Town) -> None:
     loops = {part.name: await text(town, part, "/metrics") for part in (town.gateways[0], town.works[0], town.webs[0])}
 
-    assert 'loop="gateway.lane-0"' in loops["gateway"] and "parking.stays" not in loops["gateway"]
+    assert 'loop="gateway.ingest"' in loops["gateway"] and "parking.stays" not in loops["gateway"]
     assert 'loop="parking.stays"' in loops["work"] and "citymap.board" not in loops["work"]
-    assert 'loop="citymap.board"' in loops["web"] and "gateway.lane" not in loops["web"]
+    assert 'loop="citymap.board"' in loops["web"] and "gateway.ingest" not in loops["web"]
     async with town.http.get(town.works[0].url + "/api/v1/sites") as answer:
         assert answer.status == 404
     assert json.loads(await text(town, town.webs[0], "/openapi.json"))["openapi"].startswith("3.1")
@@ -182,6 +184,28 @@ async def test_two_gateways_one_client_id(town: Town) -> None:
         rows = await town.parts.ask(PASSAGES, gate["device"])
         assert sorted(int(row["seq"]) for row in rows) == list(range(500))
     assert town.gateways[1].process.poll() is None
+
+
+async def test_two_gateways_share_one_port(town: Town) -> None:
+    """Who connects to it falls on either; a third that does not share is refused in one sentence."""
+    port = str(free_port())
+    pair = [await town.parts.begun("gateway", ONELOT_MQTT_PORT=port, ONELOT_MQTT_SHARED="1") for _ in "ab"]
+    here = await card(town, SITE, "camera") | {"host": "127.0.0.1", "port": int(port)}
+    for _ in range(20):
+        await (await Camera.connect(here, datetime.now(UTC))).close()
+
+    async def shares() -> list[int] | None:
+        found = [ACCEPTED.search(await text(town, part, "/metrics")) for part in pair]
+        counts = [int(float(one.group(1))) for one in found if one]
+        return counts if sum(counts) == 20 else None
+
+    assert min(await eventually(shares, "twenty connections", 10)) > 0
+
+    third = town.parts.start("gateway", ONELOT_MQTT_PORT=port)
+    await asyncio.to_thread(third.process.wait, 60)
+    assert f"port {port} is in use" in third.log.read_text()
+    for part in pair:
+        part.kill()
 
 
 async def pass_through(town: Town, gate: dict[str, Any], place: int) -> None:

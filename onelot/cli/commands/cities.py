@@ -52,6 +52,7 @@ def demo_command(one_car: bool, **flags: Any) -> None:
 
 @click.command("run")
 @click.argument("part", type=click.Choice(parts.WORDS))
+@click.option("--mqtt-shared", is_flag=True, default=None, help="Let other gateways listen at the same port: one for each core.")
 @with_flags
 def run_command(part: str, **flags: object) -> None:
     """Run one part as a process of its own, against servers given by URLs. Parts: gateway (devices), work (followers, timers), web, and for
