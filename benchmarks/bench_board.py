@@ -52,24 +52,28 @@ def _row(name: str, value: float | None, unit: str, baseline: float | None, goal
     return {"name": name, "value": value, "unit": unit, "baseline": baseline, "ratio": ratio, "goal": goal, "met": met, "note": note}
 
 
-def made_board(sites: int = SITES) -> Board:
-    """The city at nine in the morning: every spot heard once, half of them taken, each site with one box for its cameras."""
-    board = Board(made_places(sites), micros(NOW))
+def made_board(sites: int = SITES, now: datetime = NOW, *, dense: bool = False) -> Board:
+    """The city, at nine in the morning unless said otherwise: every spot heard once, half of them taken, each site with one box for its
+    cameras."""
+    board = Board(made_places(sites, dense=dense), micros(now))
     for site in board.places.sites:
-        device = board.devices.meet(f"cam-{site.id}", site.id, micros(NOW))
-        board.devices.connected(device, Connection(ids.id_of("connection", site.id), micros(NOW)))
+        device = board.devices.meet(f"cam-{site.id}", site.id, micros(now))
+        board.devices.connected(device, Connection(ids.id_of("connection", site.id), micros(now)))
     random = np.random.default_rng(7)
     board.spot_state[:] = random.integers(0, 2, SPOTS)
-    board.spot_at[:] = micros(NOW) - random.integers(0, 3_600_000_000, SPOTS)
+    board.spot_at[:] = micros(now) - random.integers(0, 3_600_000_000, SPOTS)
     board.spot_device[:] = board.places.spot_site
     board.recount()
     return board
 
 
-def made_places(sites: int = SITES) -> Places:
-    """Sites around 60 hot spots, sizes with a heavy tail that sum to the spots of the reference city."""
+def made_places(sites: int = SITES, *, dense: bool = False) -> Places:
+    """Sites around 60 hot spots, sizes with a heavy tail that sum to the spots of the reference city. A dense one has an old town in
+    its middle, where a page looks first."""
     random = np.random.default_rng(1)
     hot = random.uniform((CITY.w, CITY.s), (CITY.e, CITY.n), (60, 2))
+    if dense:
+        hot[:12] = random.normal(((CITY.w + CITY.e) / 2, (CITY.s + CITY.n) / 2), 0.01, (12, 2))
     where = np.clip(hot[random.integers(0, 60, sites)] + random.normal(0, 0.012, (sites, 2)), (CITY.w, CITY.s), (CITY.e, CITY.n))
     sizes = np.maximum(20, random.pareto(1.6, sites) * 150).astype(np.int64)
     sizes = np.maximum(10, sizes * SPOTS // sizes.sum())

@@ -17,7 +17,7 @@ from foundation import postgres
 from foundation.caller import Caller
 from foundation.errors import Away, NotAllowed, NotFound, NotLoggedIn, Problem, TooBig, WrongType
 from foundation.http import Call, Raw, Reply, Route, Who, decode_body, decode_query
-from onelot.quick import Answer, Questions, Runner
+from onelot.quick import PACKED, PACKED_FROM_BYTES, Answer, Questions, Runner, pack
 from onelot.uploads import Uploads
 from services.identity import door
 from services.identity.who_is import Known
@@ -99,9 +99,18 @@ def _handler(route: Route, known: Known, uploads: Uploads, secure: bool) -> Hand
         seconds.observe(time.perf_counter() - began)
         reply = answer if isinstance(answer, Reply) else Reply(answer, route.status)
         (requests.get(reply.status) or REQUESTS.labels(route.path, reply.status)).inc()
-        return _response(reply)
+        return _packed(_response(reply), request) if route.quick is not None else _response(reply)
 
     return handle
+
+
+def _packed(response: web.Response, request: web.Request) -> web.Response:
+    """As the quick way does it."""
+    body = response.body
+    if isinstance(body, bytes) and len(body) >= PACKED_FROM_BYTES and "gzip" in request.headers.get("Accept-Encoding", "").lower():
+        response.body = pack(body)
+        response.headers.update(PACKED)
+    return response
 
 
 async def _caller(request: web.Request, route: Route, known: Known, secure: bool) -> Caller | None:

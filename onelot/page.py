@@ -5,10 +5,11 @@ import hashlib
 import json
 import mimetypes
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from types import MappingProxyType
 
 from aiohttp import web
 
@@ -43,15 +44,25 @@ def paths(dist: Path = DIST) -> list[str]:
 
 
 def _pages(dist: Path) -> list[str]:
-    """The routes' tables write `/sites/:site`, aiohttp wants `/sites/{site}`."""
-    return [_PARAMETER.sub(r"{\1}", path) for path in json.loads((dist / "routes.json").read_bytes())]
+    return list(_begins_with(dist))
+
+
+def _begins_with(dist: Path) -> dict[str, str]:
+    """The page's paths, each with the header that names the files it begins with. The routes' tables write `/sites/:site`, aiohttp wants
+    `/sites/{site}`."""
+    files = json.loads((dist / "routes.json").read_bytes())
+    return {_PARAMETER.sub(r"{\1}", path): ", ".join(map(_link, names)) for path, names in files.items()}
+
+
+def _link(name: str) -> str:
+    return f"</{name}>; rel=preload; as=style; crossorigin" if name.endswith(".css") else f"</{name}>; rel=modulepreload"
 
 
 def mount(app: web.Application, dist: Path = DIST) -> None:
     """Add the page's paths and its files."""
     index = _held(dist / "index.html", ASK_AGAIN)
-    for path in _pages(dist):
-        app.router.add_get(path, _file(index))
+    for path, link in _begins_with(dist).items():
+        app.router.add_get(path, _file(index, {"Link": link}))
     app.router.add_get(LICENCES, _file(_held(dist / "LICENSES.txt", ASK_AGAIN)))
     assets = {file.name: _held(file, FOREVER) for file in sorted((dist / "assets").iterdir())}
 
@@ -71,15 +82,15 @@ def _held(file: Path, caching: str) -> Held:
     return Held(plain, packed, kind, f'"{hashlib.sha256(plain).hexdigest()[:32]}"', caching)
 
 
-def _file(held: Held) -> Handler:
+def _file(held: Held, more: Mapping[str, str] = MappingProxyType({})) -> Handler:
     async def answer(request: web.Request) -> web.Response:
-        return _answer(request, held)
+        return _answer(request, held, more)
 
     return answer
 
 
-def _answer(request: web.Request, held: Held) -> web.Response:
-    headers = {"Cache-Control": held.caching, "ETag": held.etag, "Vary": "Accept-Encoding"}
+def _answer(request: web.Request, held: Held, more: Mapping[str, str] = MappingProxyType({})) -> web.Response:
+    headers = {"Cache-Control": held.caching, "ETag": held.etag, "Vary": "Accept-Encoding", **more}
     if held.etag in request.headers.get("If-None-Match", ""):
         return web.Response(status=304, headers=headers)
     if held.packed is not None and "gzip" in request.headers.get("Accept-Encoding", ""):

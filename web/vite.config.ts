@@ -23,16 +23,32 @@ function boot(): Plugin {
   };
 }
 
-/** The paths the server answers with index.html: those of the routes' tables, and no other. */
+/** The paths the server answers with index.html, those of the routes' tables and no other, each with the files its page begins with:
+ *  the server names them beside the page, so that they are asked for at once and not one after the other. */
 function routes(): Plugin {
   return {
     name: 'onelot-routes',
-    generateBundle() {
-      const tables = readdirSync(join(HERE, 'src/pages'), { recursive: true }).map(String).filter((name) => name.endsWith('routes.ts'));
-      const found = tables.flatMap((name) => [...readFileSync(join(HERE, 'src/pages', name), 'utf8').matchAll(/path: '([^']+)'/g)]);
-      const paths = [...new Set(found.map((hit) => hit[1]))].sort();
-      this.emitFile({ type: 'asset', fileName: 'routes.json', source: JSON.stringify(paths, null, 1) + '\n' });
-    },
+    generateBundle: { order: 'post', handler(_, bundle) { // After chunks that hold nothing but a style are gone.
+      const chunks = Object.values(bundle).filter((one) => one.type === 'chunk');
+      const reached = (name: string, seen = new Set<string>()): Set<string> => {
+        const chunk = bundle[name];
+        if (chunk?.type === 'chunk' && !seen.has(name)) for (const more of (seen.add(name), chunk.imports)) reached(more, seen);
+        return seen;
+      };
+      const first = reached(chunks.find((one) => one.isEntry && one.name === 'index')!.fileName), said: Record<string, string[]> = {};
+      for (const table of readdirSync(join(HERE, 'src/pages'), { recursive: true }).map(String).filter((name) => name.endsWith('routes.ts'))) {
+        const file = join(HERE, 'src/pages', table), text = readFileSync(file, 'utf8');
+        const named = new Map([...text.matchAll(/const (\w+) = \(\) => import\('([^']+)'\)/g)].map((hit) => [hit[1]!, hit[2]!]));
+        for (const hit of text.matchAll(/path: '([^']+)', load: (?:\(\) => import\('([^']+)'\)|(\w+))/g)) {
+          const module = join(dirname(file), (hit[2] ?? named.get(hit[3]!))!) + '.tsx';
+          const chunk = chunks.find((one) => Object.keys(one.modules).includes(module))!;
+          const names = [...reached(chunk.fileName)].filter((name) => !first.has(name));
+          const styles = names.flatMap((name) => [...((bundle[name] as { viteMetadata?: { importedCss: Set<string> } }).viteMetadata?.importedCss ?? [])]);
+          said[hit[1]!] = [...names, ...new Set(styles)].sort();
+        }
+      }
+      this.emitFile({ type: 'asset', fileName: 'routes.json', source: JSON.stringify(Object.fromEntries(Object.entries(said).sort()), null, 1) + '\n' });
+    } },
   };
 }
 
@@ -81,7 +97,7 @@ export default defineConfig({
   plugins: [boot(), routes(), source(), licences()],
   build: {
     target: 'es2022', sourcemap: false, assetsInlineLimit: 0, chunkSizeWarningLimit: 1200, modulePreload: { polyfill: false },
-    rolldownOptions: { output: { codeSplitting: { groups: [{ name: 'maplibre', test: /node_modules\/(maplibre-gl|@maplibre|@mapbox|pmtiles|fflate|earcut|gl-matrix|kdbush|murmurhash-js|pbf|potpack|quickselect|tinyqueue)\// }] } } },
-  }, // MapLibre in a file of its own that changes only with its version.
+    rolldownOptions: { output: { codeSplitting: { groups: [{ name: 'base', test: /src\/(map\/sites|i18n\/driver|api\/use|kit\/(controls|count|money|plate|sheet)|pages\/driver\/(board|filters|home|lines|my_plate|search|site_name|site_sheet|trip|trip_dialog|hand_off))\b/ }, { name: 'maplibre', test: /node_modules\/(maplibre-gl|@maplibre|@mapbox|pmtiles|fflate|earcut|gl-matrix|kdbush|murmurhash-js|pbf|potpack|quickselect|tinyqueue)\// }] } } },
+  }, // MapLibre in a file of its own that changes only with its version; the first page in one, since each file costs a slow phone a way.
   server: { proxy: { '^/(api|basemap|healthz|readyz|docs|problems|openapi.json)': { target: 'http://127.0.0.1:8080', ws: true } } },
 });

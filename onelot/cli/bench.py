@@ -15,7 +15,7 @@ from onelot import embedded
 from onelot.cli.errors import Failed
 
 Row = dict[str, Any]
-PARTS = ("machine", "ingest", "visible", "tariffs", "stays", "ledger", "auth", "services", "board", "near", "fanout", "chaos")
+PARTS = ("machine", "ingest", "visible", "tariffs", "stays", "ledger", "auth", "services", "board", "near", "fanout", "web", "chaos")
 
 
 async def run(only: str, file: Path | None) -> None:

@@ -1,6 +1,7 @@
 """Questions that are answered as their bytes arrive get what the strict way answers, in order, and nothing that is not quite plain does."""
 
 import asyncio
+import gzip
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import cast
@@ -31,11 +32,14 @@ class Door:
 
     def quick(self, query: Query) -> bytes:
         self.quickly += 1
-        return b'{"double":%d}' % (2 * query.number)
+        return self.told(query)
+
+    def told(self, query: Query) -> bytes:
+        return b'{"double":%d}' % (2 * query.number) if query.word != "long" else b'{"long":"%b"}' % (b"word " * 1000)
 
     async def strict(self, call: Call) -> msgspec.Raw:
         self.strictly += 1
-        return msgspec.Raw(b'{"double":%d}' % (2 * call.query.number))
+        return msgspec.Raw(self.told(call.query))
 
     async def wait(self, _: Call) -> dict[str, bool]:
         await self.go.wait()
@@ -98,6 +102,17 @@ async def test_both_ways_answer_the_same(door: Door, dial: Dial) -> None:
 
     assert (door.quickly, door.strictly) == (1, 2)
     assert (status, {**headers, "Date": ""}, body) == (200, {**strict[1], "Date": ""}, b'{"double":42}')
+
+
+async def test_both_ways_pack_what_is_long_for_who_unpacks_it(door: Door, dial: Dial) -> None:
+    client, line = await dial(), b"GET /double?number=1&word=long HTTP/1.1\r\nHost: a\r\n"
+    plain = await client.ask(line + b"\r\n")
+    quick, strict = [await client.ask(line + b"Accept-Encoding: gzip, br\r\n" + more + b"\r\n") for more in (b"", b"Cookie: x=y\r\n")]
+
+    assert (door.quickly, door.strictly) == (2, 2)
+    assert quick[2] == strict[2] and gzip.decompress(quick[2]) == plain[2] and len(quick[2]) < 200
+    assert "Content-Encoding" not in plain[1]
+    assert all(one[1]["Content-Encoding"] == "gzip" and one[1]["Vary"] == "Accept-Encoding" for one in (quick, strict))
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,25 @@ async def until(visitor: Visitor, wanted: int, *, at_least: bool = True) -> int:
     raise AssertionError(f"{found} green pixels, wanted {'at least' if at_least else 'fewer than'} {wanted}")
 
 
+async def test_the_list_does_not_wait_for_the_map(visitor: Visitor, camera: Camera) -> None:
+    asked: list[str] = []
+    visitor.page.on("request", lambda request: asked.append(re.sub(r".*/|\?.*", "", request.url)))
+    await visitor.page.route("**/assets/maplibre*", lambda route: asyncio.sleep(0))  # It never comes.
+    await visitor.open("/")
+    await visitor.wait_for("二七路路侧")
+    await eventually_asked(asked, "maplibre")
+
+    code = next(place for place, name in enumerate(asked) if name.startswith("maplibre"))
+    assert asked.index("near") < code, asked
+    assert asked.count("sites") == 1, "the sites are asked for once, by the first script"
+
+
+async def eventually_asked(asked: list[str], name: str) -> None:
+    async with asyncio.timeout(20):
+        while not any(one.startswith(name) for one in asked):
+            await asyncio.sleep(0.05)
+
+
 async def test_a_bay_turns_free_on_the_map_while_one_watches(visitor: Visitor, camera: Camera) -> None:
     await visitor.open("/sites/site-3")
     await visitor.wait_for("二七路路侧")

@@ -43,6 +43,16 @@ async def test_page_that_did_not_change_is_not_sent_again(city: Town) -> None:
     assert (again.status, again.text) == (304, "")
 
 
+@pytest.mark.parametrize(("path", "first"), [("/login", "/assets/login-"), ("/plates/new", "/assets/plate_new-"), ("/", "")])
+async def test_a_page_names_the_files_it_begins_with(city: Town, path: str, first: str) -> None:
+    """They are asked for at once: one after the other each costs a slow phone a way to the city and back."""
+    link = (await city.ask("GET", path)).headers.get("Link", "")
+    named = re.findall(r"<([^>]+)>; rel=(?:modulepreload|preload; as=style; crossorigin)", link)
+
+    assert not first or any(name.startswith(first) for name in named)
+    assert all([(await city.ask("GET", name)).status == 200 for name in named])
+
+
 async def test_page_may_only_speak_to_its_own_host(city: Town) -> None:
     policy = (await city.ask("GET", "/")).headers["Content-Security-Policy"]
 

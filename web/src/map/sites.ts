@@ -45,12 +45,26 @@ function take(one: SiteCounts): void {
   site.freshness = one.freshness;
 }
 
+declare global {
+  interface Window {
+    onelotSites?: Promise<Response | null>; // What boot.js asked for.
+  }
+}
+
+/** The first time it is on its way already. */
+async function fetched(): Promise<MapSites> {
+  const early = window.onelotSites;
+  delete window.onelotSites;
+  const response = countedClass.value === null ? await early : null;
+  return response?.ok ? ((await response.json()) as MapSites) : get<MapSites>('/api/v1/map/sites', { class: countedClass.value });
+}
+
 let round = 0;
 export async function loadSites(): Promise<void> {
   const mine = ++round;
   told.clear();
   try {
-    const found = await get<MapSites>('/api/v1/map/sites', { class: countedClass.value });
+    const found = await fetched();
     if (mine !== round) return;
     const seen = new Set(found.id);
     for (const id of [...sites.keys()]) if (!seen.has(id)) sites.delete(id);

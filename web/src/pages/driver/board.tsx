@@ -15,7 +15,7 @@ import { sitesTurn } from '../../map/sites';
 import { arrival, placeName, plan, RADII, target, trip, type Sort } from './trip';
 import { TripDialog, type Part } from './trip_dialog';
 
-const AGAIN_MS = 15_000, LIMIT = 60, HIGH_CM = 210, DEGREE_M = 111_195;
+const AGAIN_MS = 15_000, LIMIT = 60, SEEN_FIRST = 8, HIGH_CM = 210, DEGREE_M = 111_195;
 
 /** The newest of what the ranking said and the socket tells. */
 export function newest(item: NearItem): NearItem['site'] {
@@ -52,7 +52,8 @@ function useNear(): { items: NearItem[] | null; error: Error | undefined; again:
   return { items, error: near.error, again: near.again, changed, update: () => { held.current = { key, items: fitting ?? [] }; redraw((n) => n + 1); } };
 }
 
-export function Board({ failed }: { failed: boolean }) {
+/** `onShown`: the list stands there, or says why not; what takes long may begin. */
+export function Board({ failed, onShown }: { failed: boolean; onShown: () => void }) {
   const { stay, arrive, radius, sort, to } = trip.value, goal = target.value;
   const { items, error, again, changed, update } = useNear();
   const [dialog, setDialog] = useState<Part | null>(null);
@@ -61,7 +62,11 @@ export function Board({ failed }: { failed: boolean }) {
     const high = radius / DEGREE_M, wide = high / Math.cos((goal.lat * Math.PI) / 180);
     if (failed) live.look([goal.lon - wide, goal.lat - high, goal.lon + wide, goal.lat + high]); // The map, where there is one, looks at more.
   }, [goal?.lon, goal?.lat, radius, failed]);
-  const loading = error instanceof ProblemError && error.status === 503;
+  const loading = error instanceof ProblemError && error.status === 503, shown = !!items || !!error;
+  const [whole, setWhole] = useState(false);
+  useEffect(() => {
+    if (shown) requestAnimationFrame(() => setTimeout(() => (setWhole(true), onShown()))); // After what one sees is painted.
+  }, [shown]);
   return (
     <>
       <h1 class="sr">{t('home.title', { place: placeName() })}</h1>
@@ -82,7 +87,7 @@ export function Board({ failed }: { failed: boolean }) {
       {items && items.length > 0 && <div class="bhead" aria-hidden="true"><span>{t('board.free')}</span><span>{t('board.site')}</span><span>{t('board.stay', { hours: hours(stay) })}</span></div>}
       {!items && !error && <Waiting />}
       {items?.length === 0 && <Nothing />}
-      <ol class="board">{items?.map((item) => <Row key={item.site.id} item={item} />)}</ol>
+      <ol class="board">{(whole ? items : items?.slice(0, SEEN_FIRST))?.map((item) => <Row key={item.site.id} item={item} />)}</ol>
       {items && items.length > 0 && <p class="why"><Icon name="warning" class="hide" /><span>{t(`why.${{ best: 'order', sure: 'sure', cheap: 'cheap', near: 'near' }[sort] as 'order' | 'sure' | 'cheap' | 'near'}`, { hours: hours(stay) })}</span></p>}
       <Legend />
       {dialog && <TripDialog part={dialog} onClose={() => setDialog(null)} />}

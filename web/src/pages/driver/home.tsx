@@ -41,11 +41,19 @@ function fitting(): (site: MapSite) => boolean {
   return (site) => (!kind || site.capacity > 0) && (!free || site.free !== 0 || site.unknown > 0) && (!indoor || site.type === 'structure' || site.type === 'underground');
 }
 
-function useMap(): { View: ComponentType<MapProps> | null; failed: boolean } {
+const LIST_MS = 4000;
+
+/** The map's code, once the list is there: on a slow phone one would wait for the other, and the list says the same. */
+function useMap(now: boolean): { View: ComponentType<MapProps> | null; failed: boolean } {
   const [found, setFound] = useState<{ View: ComponentType<MapProps> | null; failed: boolean }>({ View: null, failed: false });
+  const [due, setDue] = useState(now);
   useEffect(() => {
-    import('../../map/map_view').then((module) => setFound({ View: module.default, failed: false }), () => setFound({ View: null, failed: true }));
+    const timer = setTimeout(() => setDue(true), LIST_MS);
+    return () => clearTimeout(timer);
   }, []);
+  useEffect(() => {
+    if (now || due) import('../../map/map_view').then((module) => setFound({ View: module.default, failed: false }), () => setFound({ View: null, failed: true }));
+  }, [now || due]);
   return found;
 }
 
@@ -55,7 +63,8 @@ export default function Home({ params }: PageProps) {
   const [height, setHeight] = useState<Height>(site ? 'full' : 'half');
   const [note, setNote] = useState<{ zh: string; en: string } | null>(null);
   const [wanted, setWanted] = useState<{ lon: number; lat: number; zoom: number } | null>(null);
-  const { View, failed } = useMap();
+  const [listed, setListed] = useState(!!site);
+  const { View, failed } = useMap(listed);
   const goal = target.value, { to, free, kind, indoor } = trip.value;
   const chosen = site ? sites.get(site) : undefined;
   void sitesTurn.value;
@@ -87,7 +96,7 @@ export default function Home({ params }: PageProps) {
         </section>
       )}
       <Sheet height={height} onHeight={setHeight} label={t('home.list')} class={site ? 'tall nobar' : 'under'}>
-        {site ? <SiteSheet id={site} /> : <Board failed={failed} />}
+        {site ? <SiteSheet id={site} /> : <Board failed={failed} onShown={() => setListed(true)} />}
       </Sheet>
       <div class="map" role="region" aria-label={t('map.title')}>
         {View && view && (

@@ -1,1 +1,0 @@
-import{a as e}from"./live-LUlU0JGW.js";var t=e=>(e/100).toFixed(2),n=e=>e%100?(e/100).toFixed(2).replace(/0$/,``):String(e/100);function r({fen:r,exact:i,size:a}){return e(`span`,{class:`money ${a??``}`,children:[r<0&&`−`,e(`span`,{class:`cur`,children:`¥`}),i?t(Math.abs(r)):n(Math.abs(r))]})}export{t as n,n as r,r as t};

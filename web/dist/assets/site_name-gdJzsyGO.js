@@ -1,1 +1,0 @@
-import{t as e}from"./use-y58dUWtv.js";import{L as t,a as n,p as r}from"./live-LUlU0JGW.js";import{i}from"./sites-r3O2wTYC.js";function a({id:a}){let o=i.get(a),s=e(o?null:`/api/v1/sites/${encodeURIComponent(a)}`),c=o?.name??s.data?.name;return n(t,{children:c?r(c):a})}export{a as t};

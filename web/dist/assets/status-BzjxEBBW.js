@@ -1,1 +1,0 @@
-import{a as e}from"./live-LUlU0JGW.js";var t=({tone:t,children:n})=>e(`span`,{class:`pill ${t}`,children:n}),n=({tone:t,children:n})=>e(`span`,{class:`light ${t}`,children:n});export{t as n,n as t};
