@@ -248,6 +248,9 @@ async def _holds(city: City, chance: random.Random, told: int, since: int, ended
     await city.end_permit(permit, PLATES[0], _minute(ended), at=_minute(told_ended))
 
 
+TAKEN_BACK = " 0=0+0 void"  # Of what was billed before a later word took it back; by the other order nothing was billed.
+
+
 @given(
     st.lists(st.tuples(st.booleans(), st.integers(0, 40), st.booleans()), min_size=1, max_size=8),
     st.lists(st.tuples(st.booleans(), st.integers(0, 45)), min_size=1, max_size=3),
@@ -270,7 +273,7 @@ async def test_departures_said_by_hand_in_any_order_end_the_same_stays(
             await act()
         await city.conclude(NINE + timedelta(days=2))
         await city.proved()
-        told.append(await city.told())
+        told.append([one.replace(TAKEN_BACK, "") for one in await city.told()])
 
     assert told[0] == told[1]
 
