@@ -93,7 +93,10 @@ def _rows(window: int, ours: Turns, theirs: Turns) -> list[Row]:
     if not theirs.rates:
         return [cannot(name, "msg/s", "no mosquitto", goal=1.0), measured(cpu_name, sum(cpu.values()), "us", shares)]
     turns = " ".join(f"{mine / other:.2f}" for mine, other in zip(ours.rates, theirs.rates, strict=True))
-    note = f"200 connections, {window} in flight, QoS 1, one reading each, on disk; peer: mosquitto to one bare subscriber; turns {turns}"
+    note = (
+        f"200 connections, {window} in flight, QoS 1, one reading each, on disk by {GATEWAYS} gateways at one port; "
+        f"peer: mosquitto to one bare subscriber; turns {turns}"
+    )
     shares += "; peer: " + ", ".join(f"{who} {used:.1f}" for who, used in peer.items())
     return [
         compared(name, ours.rate, theirs.rate, "msg/s", note, goal=1.0),
