@@ -348,6 +348,19 @@ class TopUpPaid(Fact, frozen=True, kw_only=True):
         return str(self.person)
 
 
+class WalletPaidOut(Fact, frozen=True, kw_only=True):
+    """All that a wallet held went back to its owner, by the bank."""
+
+    kind: ClassVar[str] = "wallet_paid_out"
+    posting: uuid.UUID
+    person: uuid.UUID
+    amount: int
+
+    @property
+    def key(self) -> str:
+        return str(self.person)
+
+
 class DebtPaid(Fact, frozen=True, kw_only=True):
     """A debt of a bill was paid after the stay."""
 
@@ -585,6 +598,7 @@ FACTS: tuple[type[Fact], ...] = (
     BillSettled,
     TopUpPaid,
     DebtPaid,
+    WalletPaidOut,
     MatterPublished,
     CaseOpened,
     CaseSubmitted,

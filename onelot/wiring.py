@@ -78,7 +78,7 @@ from services.identity.providers.vehicle_registry import HttpVehicleRegistry
 from services.identity.send_messages import Sender
 from services.identity.who_is import Known
 from services.licences import http as licences_http
-from services.licences.follow import PlatesFollower
+from services.licences.follow import HoldersFollower as LicenceHoldersFollower
 from services.licences.keyring import Keyring
 from services.rules import model as rules
 
@@ -203,7 +203,7 @@ def followers(keys: seal.Keys, clock: Clock) -> list[Follower]:
         SitesFollower(),
         StaysFollower(keys, clock),
         HoldersFollower(clock),
-        PlatesFollower(),
+        LicenceHoldersFollower(),
         PermitsFollower(clock),
         DebtsFollower(clock),
         StepsFollower(desk),

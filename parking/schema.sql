@@ -200,6 +200,28 @@ BEGIN
   END LOOP;
 END $$;
 
+CREATE FUNCTION ledger.pay_out(p_id uuid, p_digest bigint, p_wallet bigint, p_clearing bigint, p_at timestamp with time zone) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'ledger', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    AS $$
+DECLARE
+  held bigint;
+BEGIN
+  PERFORM lock_accounts(ARRAY[p_wallet, p_clearing]);
+  IF EXISTS (SELECT 1 FROM posting e WHERE e.id = p_id) THEN
+    RETURN NULL;
+  END IF;
+  SELECT b.credits - b.debits INTO held FROM balance b WHERE b.account = p_wallet;
+  IF coalesce(held, 0) <= 0 THEN
+    RETURN 0;
+  END IF;
+  INSERT INTO posting (id, digest, code, event_at, d0, c0, a0) VALUES (p_id, p_digest, 7, p_at, p_wallet, p_clearing, held);
+  RETURN held;
+END $$;
+
 CREATE FUNCTION ledger.refund(p_id uuid, p_digest bigint, p_ref uuid, p_wallet bigint, p_payment uuid, p_amount bigint, p_at timestamp with time zone) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'ledger', 'pg_temp'

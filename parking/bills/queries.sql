@@ -78,6 +78,12 @@ SELECT bill, rail, amount, at FROM parking.payment WHERE bill = ANY ($1) ORDER B
 -- name: bills_of_sessions
 SELECT session, id FROM parking.bill WHERE session = ANY ($1);
 
+-- name: open_of_person -- what is still open between a person and the car parks
+SELECT (SELECT coalesce(sum(owed), 0)::bigint FROM parking.bill WHERE person = $1 AND owed > 0) AS owed,
+       (SELECT count(*) FROM parking.bill WHERE person = $1 AND owed > 0) AS bills,
+       (SELECT count(*) FROM parking.session WHERE person = $1 AND state = 'open') AS stays,
+       (SELECT count(*) FROM parking.topup WHERE person = $1 AND state NOT IN ('paid', 'failed')) AS topups;
+
 -- name: dues -- what plates owe, whoever holds them: amounts only to hold
 SELECT plate_token, sum(owed)::bigint AS owed FROM parking.bill WHERE plate_token = ANY ($1) AND owed > 0 GROUP BY plate_token;
 

@@ -19,6 +19,9 @@ SELECT ledger.refund($1, $2, $3, $4, $5, $6, $7);
 -- name: top_up -- false when the id is taken
 SELECT ledger.top_up($1, $2, $3, $4, $5, $6);
 
+-- name: pay_out -- how much, 0 when it is empty, nothing when the id is taken
+SELECT ledger.pay_out($1, $2, $3, $4, $5);
+
 -- name: move_debt -- 0 moved, 2 not owed, nothing when the id is taken
 SELECT ledger.move_debt($1, $2, $3, $4, $5, $6, $7);
 

@@ -109,6 +109,17 @@ async def top_up(tx: Transaction, *, id: UUID, wallet: int, clearing: int, amoun
     return _same((await _booked_before(tx, [id]))[id], digest)
 
 
+async def pay_out(tx: Transaction, *, id: UUID, wallet: int, clearing: int, at: datetime) -> tuple[int, bool]:
+    """All that a wallet holds goes out; answers how much went under this id, and whether it went just now."""
+    digest = model.digest_of(Code.PAID_OUT, wallet, clearing)
+    amount = await store.pay_out(tx, id, digest, wallet, clearing, at)
+    if amount is not None:
+        return amount, amount > 0
+    before = (await _booked_before(tx, [id]))[id]
+    assert before.digest == digest, "the id follows from whose wallet it is"
+    return sum(leg.amount for leg in before.legs), False
+
+
 async def refund(
     tx: Transaction, *, id: UUID, session: UUID, payment: UUID, wallet: int | None, amount: int | None, at: datetime
 ) -> RefundOutcome:

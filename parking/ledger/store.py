@@ -86,6 +86,11 @@ async def top_up(tx: Transaction, id: UUID, digest: int, wallet: int, clearing: 
         return bool(await tx.value(queries.top_up, id, digest, wallet, clearing, amount, at))
 
 
+async def pay_out(tx: Transaction, id: UUID, digest: int, wallet: int, clearing: int, at: datetime) -> int | None:
+    with refusals():
+        return cast(int | None, await tx.value(queries.pay_out, id, digest, wallet, clearing, at))
+
+
 async def move_debt(
     tx: Transaction, id: UUID, digest: int, session: UUID, source: int, target: int, amount: int, at: datetime
 ) -> int | None:

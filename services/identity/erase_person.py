@@ -3,9 +3,11 @@ backup brings her back."""
 
 import os
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Protocol
 
 import structlog
 
@@ -14,8 +16,16 @@ from foundation.clock import Clock
 from foundation.postgres import Database, Transaction
 from foundation.seal import Keys
 from services.identity import people, personal, store
+from services.identity.errors import StillOpen
 
 log = structlog.get_logger()
+
+
+class Affairs(Protocol):
+    """What other houses have open with a person; wiring knows them."""
+
+    async def open_of(self, tx: Transaction, person: uuid.UUID) -> Sequence[str]:
+        """Sentences, each of which says what has to be done first; held so until the transaction ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +47,22 @@ class Erasures:
         return list(dict.fromkeys(uuid.UUID(line) for line in lines if len(line) == 36))
 
 
-async def erase_person(database: Database, keys: Keys, erasures: Erasures, *, person: uuid.UUID, wall: datetime, city: datetime) -> None:
-    """What the law keeps (bills, postings, facts) stays without a name. Erasing again changes nothing."""
-    erasures.add(person)
-    await database.run(lambda tx: _erase(tx, keys, person, wall, city))
+async def erase_person(
+    database: Database, keys: Keys, erasures: Erasures, affairs: Affairs, *, person: uuid.UUID, wall: datetime, city: datetime
+) -> None:
+    """What the law keeps (bills, postings, facts) stays without a name. Erasing again changes nothing. Raises StillOpen, and then nothing
+    was changed: whoever is forgotten could neither be paid nor asked."""
+
+    async def work(tx: Transaction) -> None:
+        await store.lock_person(tx, person)
+        if not await store.was_erased(tx, person):
+            left = await affairs.open_of(tx, person)
+            if left:
+                raise StillOpen(left)
+            erasures.add(person)  # Decided: whatever becomes of this transaction, the next start erases her.
+        await _erase(tx, keys, person, wall, city)
+
+    await database.run(work)
 
 
 async def erase_again(database: Database, keys: Keys, erasures: Erasures, clock: Clock) -> int:

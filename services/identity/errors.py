@@ -4,8 +4,11 @@ IdentityError
 ├── SmsAway           the provider did not take a message
 ├── RegistryAway      the vehicle registry did not answer, or answered about something else
 ├── UnknownRole       a role or scope that does not exist
-└── UnknownNumber     what is no phone number
+├── UnknownNumber     what is no phone number
+└── StillOpen         what has to be done before somebody is erased
 """
+
+from collections.abc import Sequence
 
 
 class IdentityError(Exception):
@@ -26,3 +29,11 @@ class UnknownRole(IdentityError):
 
 class UnknownNumber(IdentityError):
     """This is not a phone number."""
+
+
+class StillOpen(IdentityError):
+    """Something has to be done before she is erased; `left` says what."""
+
+    def __init__(self, left: Sequence[str]) -> None:
+        super().__init__("; ".join(left))
+        self.left = tuple(left)

@@ -44,6 +44,9 @@ SELECT id FROM services.person WHERE id = $1 FOR NO KEY UPDATE;
 -- name: free_number -- it passed to somebody else; the token that stands there now is nobody's number
 UPDATE services.person SET phone_token = $2, phone_sealed = NULL WHERE id = $1;
 
+-- name: was_erased
+SELECT erased_at IS NOT NULL FROM services.person WHERE id = $1;
+
 -- name: mark_erased -- once
 UPDATE services.person SET erased_at = $3, locked_at = coalesce(locked_at, $3), phone_token = $2, phone_sealed = NULL
  WHERE id = $1 AND erased_at IS NULL RETURNING id;

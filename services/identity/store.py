@@ -87,6 +87,10 @@ async def free_number(tx: Transaction, person: uuid.UUID, nobodys: bytes) -> Non
     await tx.execute(queries.free_number, person, nobodys)
 
 
+async def was_erased(tx: Transaction, person: uuid.UUID) -> bool:
+    return bool(await tx.value(queries.was_erased, person))
+
+
 async def mark_erased(tx: Transaction, person: uuid.UUID, nobodys: bytes, at: datetime) -> bool:
     return await tx.value(queries.mark_erased, person, nobodys, at) is not None
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from foundation.events import Names
 
 State = Literal["valid", "not_yet_valid", "expired", "suspended", "revoked"]
-RevokedFor = Literal["plate_passed", "moved_away", "issued_in_error", "holder_asked", "misused", "pledge_failed"]
+RevokedFor = Literal["plate_passed", "moved_away", "issued_in_error", "holder_asked", "misused", "pledge_failed", "holder_left"]
 Reason = Literal[
     "unreadable", "forged", "presentation_expired", "unknown", "superseded", "not_yet_valid", "expired", "suspended", "revoked"
 ]
@@ -26,6 +26,7 @@ REVOKED_WORDS: Mapping[RevokedFor, Names] = {
     "issued_in_error": Names("发证有误", "it was issued in error"),
     "holder_asked": Names("持证人申请注销", "its holder asked for it"),
     "misused": Names("违规使用", "it was misused"),
+    "holder_left": Names("持证人已注销账户", "its holder has left"),
     "pledge_failed": Names("承诺不实", "what was pledged for it did not hold"),
 }
 REASON_WORDS: Mapping[Reason, Names] = {

@@ -24,6 +24,9 @@ SELECT * FROM services.licence WHERE person = $1 AND ($2::timestamptz IS NULL OR
 -- name: licences_of_plate -- issued until then and not revoked
 SELECT * FROM services.licence WHERE plate_token = $1 AND issued_at <= $2 AND revoked_at IS NULL ORDER BY id;
 
+-- name: held_by -- not revoked
+SELECT * FROM services.licence WHERE person = $1 AND revoked_at IS NULL ORDER BY id;
+
 -- name: count_shown -- that still open something
 SELECT count(*) FROM services.licence_shown WHERE licence = $1 AND expires_at > $2;
 

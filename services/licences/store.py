@@ -58,6 +58,11 @@ async def licences_of_plate(tx: Transaction, plate_token: bytes, before: datetim
     return [licence_of(row) for row in await tx.fetch(queries.licences_of_plate, plate_token, before)]
 
 
+async def held_by(tx: Transaction, person: uuid.UUID) -> Sequence[Licence]:
+    """All of a person's that were not revoked."""
+    return [licence_of(row) for row in await tx.fetch(queries.held_by, person)]
+
+
 async def count_shown(tx: Transaction, licence: uuid.UUID, now: datetime) -> int:
     """How often it is being shown just now."""
     return int(await tx.value(queries.count_shown, licence, now))

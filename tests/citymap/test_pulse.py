@@ -1,7 +1,7 @@
 """The line beside a site and the heat of a district: what was counted then, gaps as gaps, and nobody else's sites."""
 
 import json
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from citymap import history, pulse
 from citymap.board import Board
@@ -26,6 +26,13 @@ async def test_moments_are_written_once_and_a_gap_stays_one(db: Database) -> Non
     lines = await history.lines_of(db, ["lot-7"], T0 - history.STEP, 4)
 
     assert lines == {"lot-7": [None, 1, None, 0]}
+
+
+def test_cycle_follows_the_restart() -> None:
+    """Moments follow the clock on the wall and not the start of whoever writes them down: each begins on a whole five minutes."""
+    starts = [datetime(2026, 3, 2, 8, minute, second, tzinfo=UTC) for minute, second in ((10, 37), (14, 59), (15, 0), (20, 0), (31, 2))]
+
+    assert [history.step_of(start).strftime("%H:%M:%S") for start in starts] == ["08:10:00", "08:10:00", "08:15:00", "08:20:00", "08:30:00"]
 
 
 async def test_site_of_which_nothing_is_known_leaves_no_moment(db: Database) -> None:

@@ -16,6 +16,7 @@ SOURCES = {file: file.read_text() for house in HOUSES for file in (ROOT / house)
 SHOWN = {  # Facts that nobody follows yet: where people see what they say.
     "departure_said": "/api/v1/operator/sessions",
     "debt_paid": "/api/v1/me/wallet",
+    "wallet_paid_out": "/api/v1/me/wallet",
     "case_opened": "/api/v1/services/cases",
     "case_withdrawn": "/api/v1/services/cases",
     "case_handed_over": "/api/v1/services/inbox",

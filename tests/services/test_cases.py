@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 import msgspec
 import pytest
 
-from foundation import journal, postgres
+from foundation import ids, journal, postgres, sql
 from foundation.clock import CITY_ZONE
 from foundation.errors import Conflict, Invalid, NotAllowed, NotFound
 from foundation.seal import Keys
@@ -613,6 +613,37 @@ async def test_promise_is_not_missed_while_the_applicant_is_asked(counter: Count
     await watch_timers.serve_due(counter.office)
 
     assert await counter.facts("promise_missed") == []
+
+
+async def test_rows_of_one_transaction_vanish(counter: Counter) -> None:
+    """Two hundred and fifty cases of one instant: each list turns each of them over once, whatever comes and goes between two pages."""
+    first, now = await counter.begin("residence_permit"), counter.clock.city()
+    made = [dataclasses.replace(first.case, id=ids.new_id()) for _ in range(250)]
+
+    async def work(tx: postgres.Transaction) -> None:
+        for case in made:
+            await store.add_case(tx, case)
+            waiting = dataclasses.replace(case, state="in_review", submitted_at=now, due_at=now, decided_at=now, staff_waits=True)
+            await store.save_case(tx, waiting)
+
+    await counter.database.run(work)
+    wanted = {case.id for case in made}
+    for turn, place in (
+        (lambda after: store.inbox_of(counter.database, ["police"], after, 100), lambda case: (case.due_at, case.id)),
+        (lambda after: store.decided_of(counter.database, ["police"], after, 100), lambda case: (case.decided_at, case.id)),
+        (lambda after: store.cases_of(counter.database, counter.person, after, 100), lambda case: case.id),
+    ):
+        seen: list[uuid.UUID] = []
+        after = None
+        while page := await turn(after):
+            seen += [case.id for case in page]
+            after = place(page[-1])
+            await counter.begin("resident_parking")
+            await counter.database.fetch(
+                sql.Query("gone", "DELETE FROM services.case_file WHERE state = 'draft' AND matter = 'resident_parking' RETURNING id")
+            )
+        mine = [one for one in seen if one in wanted]
+        assert len(mine) == len(set(mine)) == 250
 
 
 async def test_inbox_lists_by_the_promise_and_pages_without_loss(counter: Counter) -> None:

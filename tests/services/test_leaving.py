@@ -11,6 +11,7 @@ from foundation.errors import NotFound
 from foundation.seal import SealBroken
 from services.identity import people, store
 from services.identity.erase_person import Erasures, erase_again, erase_person
+from services.identity.errors import StillOpen
 from services.identity.model import Identity, Seen
 from services.identity.personal import known_key, personal_key
 from simulators import population
@@ -71,9 +72,26 @@ async def test_an_account_in_use_is_not_given_up_by_a_word(house: Any) -> None:
     assert (await me("GET", ME))[1]["id"] == me.person
 
 
-async def erased(house: Any, me: Any, register: Erasures) -> None:
+class Affairs(tuple[str, ...]):
+    async def open_of(self, tx: Any, person: uuid.UUID) -> tuple[str, ...]:
+        return self
+
+
+async def erased(house: Any, me: Any, register: Erasures, left: Affairs | None = None) -> None:
     now = {"wall": house.clock.wall(), "city": house.clock.city()}
-    await erase_person(house.database, house.keys, register, person=uuid.UUID(me.person), **now)
+    await erase_person(house.database, house.keys, register, left or Affairs(), person=uuid.UUID(me.person), **now)
+
+
+async def test_nobody_is_forgotten_while_something_is_open(house: Any, tmp_path: Path) -> None:
+    register, me = Erasures(tmp_path / "erasures.txt"), await proved(house)
+
+    with pytest.raises(StillOpen, match="her wallet holds"):
+        await erased(house, me, register, Affairs(["her wallet holds 9.50 yuan; transfer it"]))
+
+    assert register.all() == [] and (await me("GET", ME))[1]["id"] == me.person, "the next start erases nobody either"
+    await erased(house, me, register)
+    await erased(house, me, register, Affairs(["too late to matter"]))
+    assert register.all() == [uuid.UUID(me.person)]
 
 
 async def test_nothing_of_an_erased_person_opens_again(house: Any, tmp_path: Path) -> None:

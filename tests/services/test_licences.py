@@ -18,13 +18,13 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 
 from foundation import journal, postgres
-from foundation.events import LicenceIssued, LicenceRevoked, Names, PermitEnded, PermitGranted, PlateProved
+from foundation.events import LicenceIssued, LicenceRevoked, Names, PermitEnded, PermitGranted, PersonErased, PlateProved
 from foundation.journal import Follower
 from foundation.postgres import Transaction
 from foundation.seal import Keys
 from services.identity.grant_role import grant_role
 from services.licences import model, token
-from services.licences.follow import PlatesFollower
+from services.licences.follow import HoldersFollower
 from services.licences.issue_licence import issue
 from services.licences.keyring import Keyring
 from services.licences.model import Permit
@@ -430,19 +430,33 @@ async def test_plate_that_passes_to_another_holder_takes_its_permit_with_it(offi
     [proved] = await facts_of(office, PlateProved)
     one = await issued(office, me.person, permit=Permit(proved.plate_token, "z", "resident"))
     plain = await issued(office, me.person)
-    await follow(office, PlatesFollower())
+    await follow(office, HoldersFollower())
     assert await facts_of(office, LicenceRevoked) == [], "her own proof changes nothing"
 
     await other.bind(PLATE)
-    await follow(office, PlatesFollower())
+    await follow(office, HoldersFollower())
     again = await issued(office, other.person, permit=Permit(proved.plate_token, "z", "resident"))
-    await follow(office, PlatesFollower())
+    await follow(office, HoldersFollower())
 
     [fact] = await facts_of(office, LicenceRevoked)
     assert (fact.licence, fact.reason) == (one.licence, "plate_passed")
     states = {one["id"]: one["state"] for one in (await me("GET", LICENCES))[1]["items"]}
     assert states == {str(one.licence): "revoked", str(plain.licence): "valid"}
     assert (await other("GET", LICENCES))[1]["items"][0]["id"] == str(again.licence)
+
+
+async def test_licences_end_with_their_holder(office: House) -> None:
+    me, other = await office.log_in(PHONE), await office.log_in("+8613800000012")
+    one = await issued(office, me.person, permit=Permit(TOKEN, "z", "resident"))
+    theirs = await issued(office, other.person)
+    async with office.database.transaction() as tx:
+        tx.tell(PersonErased(person=uuid.UUID(me.person)), at=office.clock.city())
+    for _ in range(2):
+        await follow(office, HoldersFollower())
+
+    [revoked], [ended] = await facts_of(office, LicenceRevoked), await facts_of(office, PermitEnded)
+    assert (revoked.licence, revoked.reason, ended.permit) == (one.licence, "holder_left", one.licence)
+    assert [row["state"] for row in (await other("GET", LICENCES))[1]["items"] if row["id"] == str(theirs.licence)] == ["valid"]
 
 
 async def test_what_a_licence_says_of_its_holder_is_nowhere_in_clear(office: House) -> None:

@@ -18,7 +18,8 @@ async def test_known_path_is_the_page(city: Town) -> None:
 @pytest.mark.parametrize(
     "path", ["/nothing", "/assets/index-00000000.js", "/assets/../index.html", "/index.html", "/routes.json", "/SOURCE"]
 )
-async def test_unknown_path_is_not_the_page(city: Town, path: str) -> None:
+async def test_shell_older_than_its_parts(city: Town, path: str) -> None:
+    """A part of an older release is not there, and is never the page in its place; the page itself is asked for anew each time."""
     answer = await city.ask("GET", path)
 
     assert (answer.status, answer.kind) == (404, "application/problem+json")

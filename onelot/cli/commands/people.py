@@ -1,24 +1,31 @@
 """People and what they may do."""
 
+import uuid
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import click
 
 from foundation.clock import rfc3339
-from foundation.errors import NotFound
+from foundation.errors import Conflict, NotFound
+from foundation.postgres import Transaction
 from onelot.cli import connect
 from onelot.cli.connect import Reached
 from onelot.cli.errors import Failed
 from onelot.cli.options import as_json, common, debugged, instant, say, settings_of
 from onelot.config import ERASURES, Misused
+from parking.bills.open_money import open_money
+from parking.payments.pay_out import pay_out
+from parking.payments.providers.sim_bank import NAME as BANK_NAME
 from services.identity.end_session import lock_person, unlock_person
 from services.identity.erase_person import Erasures, erase_person
-from services.identity.errors import UnknownNumber, UnknownRole
+from services.identity.errors import StillOpen, UnknownNumber, UnknownRole
 from services.identity.grant_role import grant_role, revoke_role, show_person
 from services.identity.who_is import Known
 
 Answer = TypeVar("Answer")
+REFERENCE_MAX = 100
 
 
 @click.group()
@@ -142,23 +149,73 @@ def people_unlock(phone: str, **flags: object) -> None:
     click.echo("unlocked")
 
 
+@people.command("pay-out")
+@click.argument("phone")
+@click.option("--reference", required=True, help="The bank's own number of the transfer: the same one again pays nothing a second time.")
+@common
+@debugged
+def people_pay_out(phone: str, reference: str, **flags: object) -> None:
+    """Take all that a person's wallet holds out of it, because the bank has transferred it to her."""
+    if not reference.strip() or len(reference) > REFERENCE_MAX:
+        raise Misused(f"a reference is what the bank calls the transfer, at most {REFERENCE_MAX} signs")
+
+    async def work(city: Reached) -> int:
+        person, _, _ = await show_person(city.database, city.keys, phone=phone)
+        at = city.clock.city()
+        return await city.database.run(lambda tx: pay_out(tx, person, provider=BANK_NAME, reference=reference.strip(), at=at))
+
+    try:
+        amount = _of_somebody(work, **flags)
+    except Conflict as error:
+        raise Failed(str(error)) from None
+    click.echo(f"paid out: {yuan(amount)}")
+
+
 @people.command("erase")
 @click.argument("phone")
 @click.option("--yes", is_flag=True, help="Do it: nothing brings her back.")
 @common
 @debugged
 def people_erase(phone: str, yes: bool, **flags: object) -> None:
-    """Erase a person: her key, number, name, plates and log-ins. What the law keeps stays without a name. Pay her wallet out first."""
+    """Erase a person: her key, number, name, plates and log-ins. What the law keeps stays without a name.
+
+    Refused while money is open between her and the car parks: then it says what has to be done first.
+    """
     if not yes:
         raise Misused("nothing brings an erased person back; say --yes")
 
     async def work(city: Reached) -> None:
         person, _, _ = await show_person(city.database, city.keys, phone=phone)
         erasures = Erasures(city.settings.data_dir / ERASURES)
-        await erase_person(city.database, city.keys, erasures, person=person, wall=city.clock.wall(), city=city.clock.city())
+        affairs, clock = Open(phone), city.clock
+        await erase_person(city.database, city.keys, erasures, affairs, person=person, wall=clock.wall(), city=clock.city())
 
-    _of_somebody(work, **flags)
+    try:
+        _of_somebody(work, **flags)
+    except StillOpen as error:
+        raise Failed(f"not erased, and nothing was changed: {error}") from None
     click.echo(f"erased; keep a copy of {ERASURES} away from the backups, and give it to `onelot restore --erasures`")
+
+
+@dataclass(frozen=True, slots=True)
+class Open:
+    """What the car parks have open with somebody, in sentences that say what to do."""
+
+    phone: str
+
+    async def open_of(self, tx: Transaction, person: uuid.UUID) -> list[str]:
+        found = await open_money(tx, person)
+        said = [
+            (found.owed, f"{found.bills} bills of hers are unpaid ({yuan(found.owed)}); she pays them on the page Bills"),
+            (found.stays, f"{found.stays} of her stays are not over; wait until they are billed"),
+            (found.topups, f"{found.topups} of her top-ups are on their way; wait until the bank has said what became of them"),
+            (found.wallet, f"her wallet holds {yuan(found.wallet)}; transfer it, then `onelot people pay-out {self.phone} --reference …`"),
+        ]  # fmt: skip
+        return [sentence for number, sentence in said if number]
+
+
+def yuan(fen: int) -> str:
+    return f"{fen // 100}.{fen % 100:02d} yuan"
 
 
 def _of_somebody(work: Callable[[Reached], Awaitable[Answer]], **flags: object) -> Answer:

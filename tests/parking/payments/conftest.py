@@ -133,9 +133,14 @@ class Town:
 
     async def call_back(self, number: str, state: str, amount: str, *, notify_id: str = "", **more: Any) -> int:
         """A callback made by hand, signed by the bank's key unless another is given."""
+        return await self.sent(*self.signed(number, state, amount, notify_id=notify_id, **more))
+
+    def signed(self, number: str, state: str, amount: str, *, notify_id: str = "", **more: Any) -> tuple[dict[str, str], bytes]:
         key, key_id, at = more.pop("key", self.bank_key), more.pop("key_id", "bank-1"), more.pop("at", None)
         order = {"merchant": MERCHANT, "number": number, "amount": amount, "currency": "CNY", "state": state} | more
-        headers, raw = bank.signed_callback(key, key_id, {"notify_id": notify_id or uuid.uuid4().hex, "order": order}, at=at)
+        return bank.signed_callback(key, key_id, {"notify_id": notify_id or uuid.uuid4().hex, "order": order}, at=at)
+
+    async def sent(self, headers: dict[str, str], raw: bytes) -> int:
         async with self.client.post(self.url + "/api/v1/providers/sim-bank/notify", data=raw, headers=headers) as response:
             return response.status
 
