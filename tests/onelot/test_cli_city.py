@@ -249,10 +249,10 @@ def test_nobody_is_erased_while_money_is_open(city: Shell) -> None:
     refused = city.say("people", "erase", PHONE, "--yes")
 
     assert refused.status == 1 and "nothing was changed" in refused.sentence
-    assert "stays are not over" in refused.sentence and "people pay-out" in refused.sentence
+    assert "stays are not over" in refused.sentence and "people payout" in refused.sentence
     assert city.say("people", "show", PHONE).status == 0
-    assert city.say("people", "pay-out", "+8613900000043", "--reference", "T-1").status == 1, "nobody"
-    assert city.say("people", "pay-out", PHONE, "--reference", " ").status == 2
+    assert city.say("people", "payout", "+8613900000043", "--reference", "T-1").status == 1, "nobody"
+    assert city.say("people", "payout", PHONE, "--reference", " ").status == 2
 
 
 def test_a_clerk_at_the_counter_hands_out_a_code(city: Shell) -> None:

@@ -149,7 +149,7 @@ def people_unlock(phone: str, **flags: object) -> None:
     click.echo("unlocked")
 
 
-@people.command("pay-out")
+@people.command("payout")
 @click.argument("phone")
 @click.option("--reference", required=True, help="The bank's own number of the transfer: the same one again pays nothing a second time.")
 @common
@@ -209,7 +209,7 @@ class Open:
             (found.owed, f"{found.bills} bills of hers are unpaid ({yuan(found.owed)}); she pays them on the page Bills"),
             (found.stays, f"{found.stays} of her stays are not over; wait until they are billed"),
             (found.topups, f"{found.topups} of her top-ups are on their way; wait until the bank has said what became of them"),
-            (found.wallet, f"her wallet holds {yuan(found.wallet)}; transfer it, then `onelot people pay-out {self.phone} --reference …`"),
+            (found.wallet, f"her wallet holds {yuan(found.wallet)}; transfer it, then `onelot people payout {self.phone} --reference …`"),
         ]  # fmt: skip
         return [sentence for number, sentence in said if number]
 
