@@ -114,3 +114,28 @@ async def test_who_is_not_logged_in_is_led_through_the_log_in(visitor: Visitor) 
     await visitor.page.wait_for_url("**/login?then=%2Fcar")
 
     await visitor.page.locator("#phone").wait_for()
+
+
+SPOKEN = """() => {
+  window.spoken = 0;
+  const live = '[aria-live]:not([aria-live=off]), [role=status], [role=alert], [role=timer], [role=log]';
+  const within = (node) => (node.nodeType === 1 ? node : node.parentElement)?.closest(live);
+  const heard = (changes) => changes.some((one) => within(one.target)) && (window.spoken += 1);
+  new MutationObserver(heard).observe(document.body, { subtree: true, childList: true, characterData: true });
+}"""
+
+
+async def test_every_second_spoken(visitor: Visitor, parked: Driver) -> None:
+    """A minute of a running stay: its seconds tick on the page, and hardly anything is read out; what ticks is no live region."""
+    await visitor.be(parked)
+    await visitor.page.clock.install()
+    for path, text in (("/car", "这一档还剩"), ("/", "德化街路侧"), ("/services", "停车中")):
+        await visitor.open(path)
+        await visitor.wait_for(text)
+        before = await visitor.page.locator("main").inner_text()
+        await visitor.page.evaluate(SPOKEN)
+
+        await visitor.page.clock.run_for(60_000)
+
+        assert await visitor.page.evaluate("window.spoken") <= 4, path
+        assert path != "/car" or await visitor.page.locator("main").inner_text() != before, "the minute has passed"
