@@ -1,7 +1,10 @@
 """The simulated city by itself: the same for the same seed, physically possible, priced right by its own arithmetic."""
 
+import asyncio
+import itertools
 import json
 import random
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,7 @@ from simulators.traffic.dice import Dice
 from simulators.traffic.faults import ALL, NONE, Knobs, StrangeFault, knobs_of
 from simulators.traffic.life import Happening, Life
 from simulators.traffic.places import Card, Place, read_places, wishes_of
+from simulators.traffic.street import Account, CityClock, Device
 from simulators.traffic.witness import Told, Witness
 
 import importlib.util  # isort: skip
@@ -163,3 +167,67 @@ def test_a_clone_wears_the_plate_of_a_car_that_is_parked_elsewhere() -> None:
     for fault in cloned:
         clone, victim = (life.stays[number] for number in fault.stays[:2])
         assert victim.site != clone.site and victim.entered_at < clone.entered_at < victim.left_at
+
+
+def test_a_clone_wears_a_plate_that_was_read_where_its_car_is() -> None:
+    told, witness, _, life = lived(2, Knobs(cloned_plate=0.1, missed_entry=0.3, misread=0.3, no_plate=0.2, dying=0.3))
+    read = {one.about for one in told if not witness.dead(one)}
+    spoiled, misread = {"missed_entry", "no_plate"}, [one for one in witness.ledger.faults if one.kind == "misread"]
+
+    for fault in [fault for fault in witness.ledger.faults if fault.kind == "cloned_plate"]:
+        victim = life.stays[fault.stays[1]]
+        mine = {witness.ledger.faults[number].kind for number in witness.ledger.of_stay(victim.number)}
+        assert 2 * victim.number in read and not mine & spoiled
+        assert not [one for one in misread if (one.at, one.stays[0]) == (victim.entered_at, victim.number)]
+
+
+def test_the_car_after_one_that_left_a_bay_unseen_is_seen_with_its_plate() -> None:
+    told, witness, _, life = lived(2, Knobs(missed_exit=0.5, missed_entry=0.5, no_plate=0.5, misread=0.5))
+    bodies = {one.about: one.body.decode() for one in told}
+    by_bay: dict[tuple[int, int], list[int]] = {}
+    for stay in sorted(life.stays.values(), key=lambda one: one.entered_at):
+        if stay.spot >= 0:
+            by_bay.setdefault((stay.site, stay.spot), []).append(stay.number)
+    after = [
+        two
+        for numbers in by_bay.values()
+        for one, two in itertools.pairwise(numbers)
+        if any(witness.ledger.faults[number].kind == "missed_exit" for number in witness.ledger.of_stay(one))
+    ]
+
+    assert len(after) > 20 and all(life.stays[number].car.plate in bodies[2 * number] for number in after)
+
+
+def device(ledger: faults.Ledger, speed: float = 1.0) -> Device:
+    clock = CityClock(float(MORNING), time.time(), speed)
+    return Device(cards(places())[0], faults.Trouble(), clock, Account(), ledger, asyncio.Semaphore(1))
+
+
+def test_what_a_device_has_not_got_acknowledged_is_told_of_its_stays_until_it_dies() -> None:
+    camera = device(faults.Ledger())
+    for about in (-1, 14, 15, 20):
+        camera.say(Told(MORNING, 0, "spots", b"{}", about, 3))
+    assert camera.unsaid() == {7, 10}
+
+    camera.die()
+
+    assert camera.unsaid() == set()
+
+
+def test_what_dies_unsaid_with_its_device_is_blamed_on_its_death() -> None:
+    _, witness, *_ = lived(2, Knobs(dying=1.0))
+
+    witness.dies(3, {41})
+
+    assert (
+        witness.ledger.kinds_of([41]) == ["dying"]
+        and witness.ledger.faults[witness.ledger.of_stay(41)[0]].device == witness.cards[3].device
+    )
+
+
+@pytest.mark.parametrize(("seconds", "speed", "what"), [(0.9, 1, None), (2.4, 1, "3 s"), (0.2, 120, None), (0.3, 120, "36 s")])
+def test_a_line_is_slow_when_the_platform_may_take_it_for_an_error_of_the_clock(seconds: float, speed: float, what: str | None) -> None:
+    ledger = faults.Ledger()
+    device(ledger, speed)._slow_line(seconds)
+
+    assert [(fault.kind, fault.what) for fault in ledger.faults] == ([("slow_line", what)] if what else [])
