@@ -130,8 +130,8 @@ def written(
     run: Mapping[str, Any],
 ) -> Report:  # fmt: skip
     """The truth report (JSON)."""
-    unexplained = verdict.unexplained
-    fine = not unexplained and not drivers[1] and not unacknowledged and not verdict.wrongly_taken
+    unexplained, refused = verdict.unexplained, _refused(account, witness)
+    fine = not unexplained and not drivers[1] and not unacknowledged and not verdict.wrongly_taken and not refused["unexplained"]
     by = Counter(" + ".join(one.by) or "no fault" for one in verdict.differences)
     right = "right" if not verdict.differences else "differences explained by faults"
     return {
@@ -155,12 +155,23 @@ def written(
         "messages": {
             "sent": account.sent, "acknowledged": account.acknowledged, "unacknowledged": unacknowledged, "sent_again": account.resent,
             "readings": account.readings, "repeats": account.repeats, "lost": verdict.lost, "doubled": verdict.doubled,
-            "refused": account.refused,
+            "refused": refused,
         },
         "faults": judge.endings(witness.ledger, verdict.differences),
         "differences": {"all": len(verdict.differences), "unexplained": len(unexplained), "by": dict(by.most_common(40))},
         "examples": [dataclasses.asdict(one) for one in sorted(verdict.differences, key=lambda one: bool(one.by))[:DIFFERENCES_SHOWN]],
     }  # fmt: skip
+
+
+def _refused(account: Account, witness: Witness) -> dict[str, Any]:
+    """Messages of devices with a wrong clock may be from the future or too old; nobody else's may be refused."""
+    wrong_clocks = {fault.device for fault in witness.ledger.faults if fault.kind in ("clock_skew", "clock_jump")}
+    others = {f"{device} {why}": number for (device, why), number in account.refused.items() if device not in wrong_clocks}
+    reasons = Counter[str]()
+    for (_, why), number in account.refused.items():
+        reasons[why] += number
+    named = dict(sorted(others.items())[:DIFFERENCES_SHOWN])
+    return {"all": account.refused.total(), "by": dict(reasons), "unexplained": sum(others.values()), "of": named}
 
 
 def _said(knobs: Knobs) -> dict[str, float]:

@@ -8,7 +8,7 @@ import contextlib
 import itertools
 import math
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -55,7 +55,7 @@ class Account:
     repeats: int = 0
     connects: int = 0
     heard: set[int] = field(default_factory=set)
-    refused: list[str] = field(default_factory=list)
+    refused: Counter[tuple[str, str]] = field(default_factory=Counter)  # Messages by device and reason.
 
 
 @dataclass(slots=True)
@@ -262,8 +262,8 @@ class Device:
             account.readings += len(message.bodies)
             if account.remember:
                 account.heard.update(message.abouts)
-        if done.result() >= 0x80 and len(account.refused) < 100:
-            account.refused.append(f"{self.card.device} {message.kind}: 0x{done.result():02x}")
+        if done.result() >= 0x80:
+            account.refused[self.card.device, f"{message.kind}: 0x{done.result():02x}"] += 1
 
     def _take_back(self) -> None:
         """What was not acknowledged is said again, before everything else; what only repeats is not."""

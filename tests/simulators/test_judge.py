@@ -9,9 +9,10 @@ import pytest
 
 from simulators.traffic import judge, report
 from simulators.traffic.cars import Car
-from simulators.traffic.faults import Ledger
+from simulators.traffic.faults import Knobs, Ledger
 from simulators.traffic.judge import Difference, Told, Truth, Verdict, Witnesses
 from simulators.traffic.life import Stay
+from simulators.traffic.street import Account
 
 T0 = int(datetime(2026, 3, 2, 1, 0, tzinfo=UTC).timestamp())
 CAR = Car("豫A12345", "blue", "small")
@@ -166,3 +167,31 @@ async def test_the_report_waits_as_long_as_the_platform_is_catching_up(
     verdict = await report.Inquiry(none, life, none, none, none, {}, lambda said: None).verdict()
 
     assert (len(heard), len(verdict.unexplained)) == (asked, answers[asked - 1])
+
+
+def written(account: Account, *, unacknowledged: int = 0) -> report.Report:
+    """Of a city in which nothing differs, whose gate's clock was wrong."""
+    ledger = Ledger()
+    ledger.add("clock_jump", T0, "gate", what="+900 s")
+    witness, life = SimpleNamespace(ledger=ledger, knobs=Knobs(clock_jump=0.1)), SimpleNamespace(turned_away=0)
+    return report.written(
+        Verdict(), life=cast(Any, life), witness=cast(Any, witness), account=account, unacknowledged=unacknowledged, drivers=(0, []), run={}
+    )  # fmt: skip
+
+
+def test_only_a_wrong_clock_explains_that_a_message_was_refused() -> None:
+    its_own, others = Account(), Account()
+    its_own.refused["gate", "passage: 0x83"] = 3
+    others.refused["gate", "passage: 0x83"] = 3
+    others.refused["cam-1", "spots: 0x83"] = 2
+
+    assert written(its_own)["verdict"] == "right" and written(its_own)["messages"]["refused"]["all"] == 3
+    found = written(others)
+    assert found["verdict"] == "WRONG"
+    assert found["messages"]["refused"] == {
+        "all": 5, "by": {"passage: 0x83": 3, "spots: 0x83": 2}, "unexplained": 2, "of": {"cam-1 spots: 0x83": 2}
+    }  # fmt: skip
+
+
+def test_a_run_that_ends_with_messages_unacknowledged_is_wrong() -> None:
+    assert (written(Account())["verdict"], written(Account(), unacknowledged=1)["verdict"]) == ("right", "WRONG")
