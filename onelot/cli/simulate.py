@@ -386,7 +386,7 @@ def line_of(simulation: Simulation) -> str:
     account, now = simulation.street.account, time.strftime("%H:%M:%S", time.gmtime(simulation.clock() + 8 * 3600))
     return (
         f"{now}  {simulation.parked} cars parked, {simulation.happened} came or went; "
-        f"{account.readings} readings and {account.repeats} repeats acknowledged, {simulation.street.waiting} messages wait; "
+        f"{account.readings} readings and {account.repeats} repeats acknowledged, {len(simulation.street.waiting())} messages wait; "
         f"{simulation.street.connected()} devices, {len(simulation.drivers.known)} drivers with an account"
     )
 

@@ -96,8 +96,8 @@ class Stay(msgspec.Struct, frozen=True):
 def stays_of(seen: Iterable[Seen], *, gated: bool, near: NearPlates) -> list[Stay]:
     """The stays of one unit, oldest first: of a spot, or of one plate at one site's gates."""
     ordered = _without_refuted(_without_corrected(sorted(set(seen), key=lambda one: one.order)))
-    said = {one.id: one for one in ordered}
-    return [_at_least(stay, said) for stay in (_gate_stays(ordered) if gated else _spot_stays(ordered, near))]
+    said, waited = {one.id: one for one in ordered}, [one for one in ordered if one.late]
+    return [_at_least(stay, said, waited) for stay in (_gate_stays(ordered) if gated else _spot_stays(ordered, near))]
 
 
 def _without_corrected(ordered: Sequence[Seen]) -> list[Seen]:
@@ -123,17 +123,34 @@ def _without_refuted(ordered: Sequence[Seen]) -> list[Seen]:
     return kept
 
 
-def _at_least(stay: Stay, said: Mapping[bytes, Seen]) -> Stay:
+def _at_least(stay: Stay, said: Mapping[bytes, Seen], waited: Sequence[Seen]) -> Stay:
     """So much of the stay as the clocks prove: it began as late and ended as early as they leave open."""
+    if stay.left_at is not None and (gone := _may_have_gone(stay, stay.left_at, waited)) is not None:
+        left_at = gone.at + gone.late
+        stay = replace(stay, left_at=left_at, proven_at=min(stay.proven_at, left_at), why=stay.why | _unsure(gone, None))
     came, went = said[stay.opened_by], said.get(stay.closed_by or b"")
     seen_later = (at for at in (stay.proven_at, stay.left_at) if at is not None and at > stay.entered_at)
     entered_at = min((stay.entered_at + came.late, *seen_later)) if stay.left_at != stay.entered_at else stay.entered_at
-    left_at = stay.left_at
-    if left_at is not None and went is not None:
+    why, proven_at = stay.why | _unsure(came, went), max(stay.proven_at, entered_at)
+    if stay.left_at is None:
+        return replace(stay, entered_at=entered_at, proven_at=proven_at, why=why)
+    ends = [stay.left_at]
+    if went is not None:
         shown = _shown_between(came, went)
-        left_at = max(entered_at, min(left_at - went.early, left_at if shown is None else entered_at + shown))
-    proven_at = max(stay.proven_at, entered_at) if left_at is None else min(max(stay.proven_at, entered_at), left_at)
-    return replace(stay, entered_at=entered_at, proven_at=proven_at, left_at=left_at, why=stay.why | _unsure(came, went))
+        ends += [stay.left_at - went.early] if shown is None else [stay.left_at - went.early, entered_at + shown]
+    left_at = max(entered_at, min(ends))
+    return replace(stay, entered_at=entered_at, proven_at=min(proven_at, left_at), left_at=left_at, why=why)
+
+
+def _may_have_gone(stay: Stay, left_at: datetime, waited: Sequence[Seen]) -> Seen | None:
+    """What told that the car had gone, or of another one there, and is taken for earlier than the stay, though it may be of it."""
+    within = [one for one in waited if one.at < stay.entered_at < one.at + one.late < left_at and one.id not in stay.evidence]
+    gone = [one for one in within if not _of_the_car(stay, one)]
+    return min(gone, key=lambda one: (one.at + one.late, one.order), default=None)
+
+
+def _of_the_car(stay: Stay, one: Seen) -> bool:
+    return one.what not in LEAVING and (one.plate is None or stay.plate is None or one.plate.token == stay.plate.token)
 
 
 def _shown_between(came: Seen, went: Seen) -> timedelta | None:

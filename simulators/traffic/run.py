@@ -18,7 +18,7 @@ from simulators.traffic.faults import NONE, UNACKNOWLEDGED, Knobs
 from simulators.traffic.life import Life
 from simulators.traffic.places import Card, Place
 from simulators.traffic.prices import Tariff
-from simulators.traffic.street import CityClock, Street
+from simulators.traffic.street import CityClock, Message, Street
 from simulators.traffic.witness import Told, Witness, iso
 
 TICK_SECONDS = 0.2
@@ -68,6 +68,7 @@ class Simulation:
     _due: list[tuple[int, int]] = field(default_factory=list)
     _incidents: list[tuple[int, int, str]] = field(default_factory=list)
     _until: int = 0
+    _unacknowledged: set[Message] = field(default_factory=set)  # When all else had come to rest; devices go on talking.
 
     @property
     def began_at(self) -> int:
@@ -163,7 +164,8 @@ class Simulation:
             device.cut_off(False)
         for number in range(len(self.life.places)):
             self._count(number, self._until)
-        await _while_fewer(lambda: self.street.waiting, ACKNOWLEDGED_SECONDS)
+        await _while_fewer(lambda: len(self.street.waiting()), ACKNOWLEDGED_SECONDS)
+        self._unacknowledged = set(self.street.waiting())
         self._name_unacknowledged()
 
     def _name_unacknowledged(self) -> None:
@@ -192,9 +194,9 @@ class Simulation:
             "seed": self.life.seed, "from": iso(self.began_at), "until": iso(self._until), "speed": self.clock.speed,
             "places": len(self.life.places), "devices": len(self.street.devices),
         }  # fmt: skip
+        still = self._unacknowledged.intersection(self.street.waiting())
         return report.written(
-            verdict, life=self.life, witness=self.witness, account=self.street.account, unacknowledged=self.street.waiting,
-            drivers=drivers, run=run,
+            verdict, life=self.life, witness=self.witness, account=self.street.account, unacknowledged=len(still), drivers=drivers, run=run
         )  # fmt: skip
 
 

@@ -58,12 +58,19 @@ class Account:
     refused: Counter[tuple[str, str]] = field(default_factory=Counter)  # Messages by device and reason.
 
 
-@dataclass(slots=True)
-class _Message:
+@dataclass(slots=True, eq=False)
+class Message:
+    """What a device has to say until it is acknowledged: itself, however often it is said."""
+
     kind: str
     bodies: list[bytes]
     abouts: list[int]
     again: bool = False
+
+    @property
+    def passing(self) -> bool:
+        """Whether nobody keeps it for later."""
+        return self.again or self.kind == "status"
 
     def stays(self) -> set[int]:
         return set() if self.again else {about // 2 for about in self.abouts if about >= 0}
@@ -95,8 +102,8 @@ class Device:
     def __init__(self, card: Card, trouble: Trouble, clock: CityClock, account: Account, ledger: Ledger, come: asyncio.Semaphore) -> None:
         self.card, self.trouble, self.client = card, trouble, None
         self._clock, self._account, self._ledger, self._come = clock, account, ledger, come
-        self._queue: deque[_Message] = deque()
-        self._flying: dict[int, _Message] = {}
+        self._queue: deque[Message] = deque()
+        self._flying: dict[int, Message] = {}
         self._numbers = itertools.count()
         self._seq = 0
         self._words: dict[int, bytes] = {}  # The last word on each bay, to be repeated.
@@ -107,15 +114,13 @@ class Device:
 
     client: Client | None
 
-    @property
-    def waiting(self) -> int:
-        """Messages that are not acknowledged."""
-        return 0 if self._dead else len(self._queue) + len(self._flying)
+    def waiting(self) -> list[Message]:
+        """Messages that are not acknowledged, but for what is only said again each minute."""
+        return [] if self._dead else [message for message in (*self._flying.values(), *self._queue) if not message.passing]
 
     def unsaid(self) -> set[int]:
         """The stays of whose readings some are not acknowledged."""
-        waiting = () if self._dead else (*self._flying.values(), *self._queue)
-        return {stay for message in waiting for stay in message.stays()}
+        return {stay for message in self.waiting() for stay in message.stays()}
 
     @property
     def connected(self) -> bool:
@@ -131,7 +136,7 @@ class Device:
                 last.bodies.append(told.body)
                 last.abouts.append(told.about)
             else:
-                self._queue.append(_Message(told.kind, [told.body], [told.about]))
+                self._queue.append(Message(told.kind, [told.body], [told.about]))
         if told.kind == "spots":
             self._words[told.spot] = told.body
         self._kick.set()
@@ -140,10 +145,10 @@ class Device:
         """Each minute: that it lives, and every bay as it was last said. Nobody keeps this for later."""
         if self.client is None or self._dead:
             return
-        self._queue.append(_Message("status", [self._status()], []))
+        self._queue.append(Message("status", [self._status()], []))
         words = list(self._words.values())
         for first in range(0, len(words), READINGS_OF_A_MESSAGE):
-            self._queue.append(_Message("spots", words[first : first + READINGS_OF_A_MESSAGE], [], again=True))
+            self._queue.append(Message("spots", words[first : first + READINGS_OF_A_MESSAGE], [], again=True))
         self._kick.set()
 
     def cut_off(self, off: bool) -> None:
@@ -230,7 +235,7 @@ class Device:
                 return
         await client.close()
 
-    async def _send(self, client: Client, message: _Message) -> None:
+    async def _send(self, client: Client, message: Message) -> None:
         number = next(self._numbers)
         self._flying[number] = message
         if self._slow is not None:
@@ -240,7 +245,7 @@ class Device:
         self._account.sent += 1
         answer.add_done_callback(lambda done: self._answered(number, done))
 
-    def _payload(self, message: _Message) -> bytes:
+    def _payload(self, message: Message) -> bytes:
         if message.kind == "status":
             return message.bodies[0]
         self._seq += 1
@@ -267,9 +272,9 @@ class Device:
 
     def _take_back(self) -> None:
         """What was not acknowledged is said again, before everything else; what only repeats is not."""
-        kept = [message for message in self._flying.values() if not message.again and message.kind != "status"]
+        kept = [message for message in self._flying.values() if not message.passing]
         self._flying.clear()
-        self._queue = deque(message for message in self._queue if not message.again and message.kind != "status")
+        self._queue = deque(message for message in self._queue if not message.passing)
         self._queue.extendleft(reversed(kept))
         self._account.resent += len(kept)
 
@@ -305,9 +310,8 @@ class Street:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    @property
-    def waiting(self) -> int:
-        return sum(device.waiting for device in self.devices)
+    def waiting(self) -> list[Message]:
+        return [message for device in self.devices for message in device.waiting()]
 
     def connected(self) -> int:
         return sum(device.connected for device in self.devices)

@@ -57,6 +57,7 @@ class Witness:
         self._seen: list[Stay] = []  # Some that are parked, to be cloned.
         self._plates: set[str] = set()  # That exist; a misreading is none of them, or a stranger would be taken for somebody.
         self._mistaken: dict[str, int] = {}  # Plates that were read and that nobody had, with their faults.
+        self._cloned: dict[str, int] = {}  # The plates that others wear, with their faults.
         self._left_unseen: set[tuple[int, int]] = set()  # Bays.
         self._of_trouble = self._write_troubles()
 
@@ -140,7 +141,9 @@ class Witness:
             self._seen.append(stay)
 
     def _meet(self, stay: Stay) -> None:
-        """Take note of a plate that exists, though it may have been read already where it was not."""
+        """Take note of a plate that exists, though it may have been read already where it was not, or be worn by another car as well."""
+        if stay.car.plate in self._cloned:
+            self.ledger.touch(self._cloned[stay.car.plate], stay.number)
         if self.knobs.misread:
             self._plates.add(stay.car.plate)
             if stay.car.plate in self._mistaken:
@@ -188,7 +191,8 @@ class Witness:
             return
         victim = self._dice.one_of(victims)
         self._worn[stay.number] = victim.car.plate
-        self.ledger.add("cloned_plate", stay.entered_at, device, [stay.number, victim.number], _masked(victim.car.plate))
+        plate = victim.car.plate
+        self._cloned[plate] = self.ledger.add("cloned_plate", stay.entered_at, device, [stay.number, victim.number], _masked(plate))
         self._seen.remove(victim)
 
     def _plate_of(self, stay: Stay) -> str:

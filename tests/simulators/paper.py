@@ -137,7 +137,7 @@ def spoken(
 def _connections(trouble: Trouble, dice: Dice, net: Net, began_at: int, end: int) -> list[tuple[float, float]]:
     cuts = []
     if trouble.jump and trouble.jump_at < end:
-        cuts.append((trouble.jump_at + 0.1, trouble.jump_at + 0.3 + dice.wait(net.reconnect)))
+        cuts.append((trouble.jump_at, trouble.jump_at + 0.3 + dice.wait(net.reconnect)))
     if trouble.offline:
         cuts.append((trouble.offline[0], min(end, trouble.offline[1]) + dice.wait(net.reconnect)))
     opened, found = began_at + dice.unit() - 5, []

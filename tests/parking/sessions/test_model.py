@@ -78,6 +78,13 @@ CLOCKS = [
     ("it is still here", "0 occ X l3000", "3000-* X clock_unsure"),
     ("a going that was heard of when nobody knows", "0 occ X, 3600 free !", "0-3600 X no_clock"),
     ("a coming that was heard of", "0 occ X !, 3600 free", "0-3600 X"),
+    ("a going that waited, and is taken for one before its coming", "0 free l900, 300 occ X, 9000 free", "300-900 X clock_unsure"),
+    (
+        "the next car's coming that waited as well",
+        "0 free l900, 60 occ Y l900, 300 occ X, 9000 free",
+        "60-60 Y clock_unsure exit_missing; 300-900 X clock_unsure",
+    ),
+    ("what waited and was before it all the same", "0 free l200, 300 occ X, 9000 free", "300-9000 X"),
     ("the next car came when it came", "0 occ X l900, 300 occ Y, 600 free", "0-0 X clock_unsure exit_missing; 300-600 Y"),
 ]
 
