@@ -37,6 +37,7 @@ Level = Literal["sites", "spots", "bays"]
 BAYS_HEAD: Final = struct.Struct("<BxxxI")  # kind, seq; then tiles as `citymap/bays.py` writes them
 BAYS_KIND: Final = {"snapshot": 1, "delta": 2}
 _encode = msgspec.json.Encoder().encode
+_SAID: Final = {kind: TOLD.labels(kind) for kind in BAYS_KIND}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +62,12 @@ class Watcher:
         self.sequence += 1
         head = f'{{"type":"{kind}","seq":{self.sequence},"as_of":"{now}","{self.area.level}":['
         self.outgoing.send(head.encode() + entries + b"]}")
-        TOLD.labels(kind).inc()
+        _SAID[kind].inc()
 
     def say_bays(self, kind: Literal["snapshot", "delta"], tiles: bytes) -> None:
         self.sequence += 1
         self.outgoing.send(BAYS_HEAD.pack(BAYS_KIND[kind], self.sequence) + tiles, BINARY)
-        TOLD.labels(kind).inc()
+        _SAID[kind].inc()
 
 
 class Fanout:
