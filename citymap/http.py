@@ -1,5 +1,6 @@
 """What the map answers when asked: sites, their spots, and where to park near a point."""
 
+import functools
 import gzip
 import math
 from bisect import bisect_right
@@ -18,7 +19,9 @@ from citymap.follow import BoardFollower
 from citymap.model import CLASS_NUMBER, FRESHNESS
 from citymap.near import Pricing, Search
 from citymap.near_bytes import NearBytes, NearItem
+from citymap.places import Places
 from citymap.views import Labels, OperatorSiteView, SiteView, SpotView
+from foundation import spelling
 from foundation.clock import Clock
 from foundation.errors import Away, NotFound, invalid
 from foundation.http import Call, Page, Paged, Raw, Reply, Route, Text, Who, cursor_of, place_of
@@ -74,6 +77,14 @@ class MapSites(msgspec.Struct, frozen=True):
     free: Sequence[int]
     unknown: Sequence[int]
     freshness: Sequence[str]
+
+
+class Spellings(msgspec.Struct, frozen=True):
+    """How the names of all sites sound, without tones and gaps, and their first letters: for whoever types one."""
+
+    id: Sequence[str]
+    pinyin: Sequence[str]
+    initials: Sequence[str]
 
 
 class BaysQuery(msgspec.Struct, kw_only=True):
@@ -150,6 +161,9 @@ def _map_routes(board: Callable[[], Board]) -> list[Route]:
             Raw(gzip.compress(msgspec.json.encode(_map_sites(board(), call.query.spot_class)), 1), "application/json", packed=True)
         )
 
+    async def get_spellings(_: Call) -> Reply:
+        return Reply(Raw(_spelt(board().places), "application/json", packed=True))
+
     async def get_bays(call: Call) -> Reply:
         tile = board().places.bay_tiles.tile(*_tile_of(call.path))
         if not len(tile.numbers):
@@ -161,6 +175,7 @@ def _map_routes(board: Callable[[], Board]) -> list[Route]:
 
     return [
         Route("GET", "/api/v1/map/sites", get_map_sites, "All sites for a map, in columns", query=MapQuery, answer=MapSites),
+        Route("GET", "/api/v1/map/spellings", get_spellings, "How the names of all sites are typed", answer=Spellings),
         Route("GET", "/api/v1/bays/{x}/{y}", get_bays, "Where the bays of a tile of zoom 14 lie", query=BaysQuery, binary=True),
     ]
 
@@ -208,6 +223,16 @@ def _map_sites(board: Board, spot_class: str | None) -> MapSites:
         unknown=np.where(known, unknown, -1).tolist(),
         freshness=[FRESHNESS[number] for number in board.freshness.tolist()],
     )
+
+
+@functools.lru_cache(1)
+def _spelt(places: Places) -> bytes:
+    """Packed. Names change when geometry does."""
+    names = [site.name.zh for site in places.sites]
+    told = Spellings(
+        [site.id for site in places.sites], [spelling.pinyin(name) for name in names], [spelling.initials(name) for name in names]
+    )
+    return gzip.compress(msgspec.json.encode(told), 5)
 
 
 def _site(board: Board, call: Call) -> int:

@@ -1,5 +1,7 @@
 """What the map answers: the shapes of the contract, pages that neither skip nor repeat, and what is refused."""
 
+import gzip
+import re
 import uuid
 from typing import Any, cast
 
@@ -12,6 +14,7 @@ from citymap.follow import BoardFollower
 from citymap.model import Name, micros
 from citymap.near import NoPricing
 from citymap.views import TariffLabel
+from foundation import spelling
 from foundation.caller import Caller, Role
 from foundation.clock import Clock
 from foundation.errors import Away, Invalid, NotFound, NotLoggedIn
@@ -228,3 +231,27 @@ async def test_a_map_that_is_loading_says_so() -> None:
         await Door(lot_7(), started=False).get(SITES)
 
     assert away.value.retry_after_s == 1
+
+
+async def test_pinyin_with_the_wrong_g() -> None:
+    """Every name can be typed: its keys hold nothing that is not on a keyboard, and look-alikes in what is typed are the same letters."""
+    names = ["二七广场停车场", "郑州东站", "经三路停车场", "绿城广场 P1", "女子医院（东）"]
+    lots = [msgspec.structs.replace(site(f"lot-{number}"), name=Name(name, name)) for number, name in enumerate(names)]
+    reply = await Door(board(*lots)).routes["/api/v1/map/spellings"].handle(Call({}, None, None, None, {}, b"", "", ""))
+    told = msgspec.json.decode(gzip.decompress(cast(Any, reply).body.content))
+    keys = dict(zip(names, zip(told["pinyin"], told["initials"], strict=True), strict=True))
+
+    assert keys["二七广场停车场"] == ("erqiguangchangtingchechang", "eqgctcc")
+    assert keys["绿城广场 P1"][0] == "lvchengguangchangp1"
+    assert all(re.fullmatch("[a-z0-9]+", word) for words in keys.values() for word in words)
+    typed = {
+        "erqiguangchang": 0,
+        "guangchang": 0,
+        "zhengzhoudong": 1,
+        "jing san lu": 2,
+        "ɡuǎnɡchǎng": 0,
+        "lǜ chéng": 3,
+        "lücheng": 3,
+        "NV": 4,
+    }
+    assert all(spelling.keys(word) in keys[names[place]][0] for word, place in typed.items())

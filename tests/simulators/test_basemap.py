@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,4 +65,5 @@ def test_a_place_is_found_in_chinese_pinyin_initials_and_english(typed: str, key
     items = json.loads(basemap.PLACES.read_text())["items"]
 
     assert meant in [item["zh"] for item in items if item[key] == typed]
-    assert all(item["pinyin"] and item["initials"] and item["en"] for item in items)
+    assert all(re.fullmatch("[a-z0-9]+", item[spelt]) for item in items for spelt in ("pinyin", "initials"))
+    assert all(item["en"] for item in items)

@@ -8,7 +8,8 @@ import pytest
 from simulators import population
 from simulators.one_car import Camera, Driver, eventually
 from tests.onelot.town import Town
-from tests.web.visitor import Visitor, Visitors
+from tests.web.test_live import FIRST, Network
+from tests.web.visitor import Visitor, Visitors, seen
 
 PHONE, PLATE, SITE = "13800000021", "豫A12345", "site-5"
 
@@ -56,6 +57,46 @@ async def test_a_running_stay_shows_its_fee_and_when_it_rises(visitor: Visitor, 
     await visitor.wait_for(f"{stay['fee']['amount'] / 100:.2f}")
     await visitor.wait_for("这一档还剩")
     await visitor.wait_for("怎么算的")
+
+
+LISTEN = """
+window.spoken = [];
+const regions = '[aria-live]:not([aria-live=off]), [role=status], [role=alert], [role=timer], [role=log]', said = new Map();
+const hear = () => {
+  for (const one of document.querySelectorAll(regions)) {
+    const text = one.innerText.trim();
+    if (text && said.get(one) !== text) spoken.push(text);
+    said.set(one, text);
+  }
+};
+hear();
+spoken.length = 0;
+new MutationObserver(hear).observe(document, {subtree: true, childList: true, characterData: true, attributes: true});
+"""
+
+
+@pytest.mark.parametrize(("path", "text", "deaf"), [("/car", "停车中", False), ("/", FIRST, False), ("/", FIRST, True)])
+async def test_every_second_spoken(
+    visitors: Visitors, city: Town, cameras: dict[str, Camera], parked: Driver, path: str, text: str, deaf: bool
+) -> None:
+    """A running stay, ages, counts that change, a socket that is gone: a minute of it says at most four things aloud."""
+    visitor, network = await visitors(), Network()
+    await visitor.page.route_web_socket("**/api/v1/live", network)
+    await visitor.page.clock.install()
+    await visitor.be(parked)
+    await visitor.open(path)
+    await visitor.wait_for(text)
+    network.deaf = deaf
+    await visitor.page.evaluate(LISTEN)
+    before = await visitor.page.locator("body").inner_text()
+    for turn in range(12):
+        await cameras["site-3"].saw(f"site-3-{turn % 6:03d}", "free" if turn // 6 % 2 == 0 else "occupied", datetime.now(UTC))
+        await visitor.page.clock.run_for(5_000)
+
+    spoken = await visitor.page.evaluate("spoken")
+    assert len(spoken) <= 4, spoken
+    assert await visitor.page.locator("body").inner_text() != before, "nothing ticked: this would be heard by nobody"
+    await seen(city, cameras["site-3"], "site-3", taken=6)
 
 
 async def test_a_bill_is_derived_line_by_line(visitor: Visitor, parked: Driver) -> None:

@@ -115,7 +115,9 @@ async def test_places_are_found_by_name_pinyin_and_initials(visitor: Visitor) ->
 async def test_a_car_park_is_found_by_its_name(visitor: Visitor) -> None:
     await visitor.open("/")
     await visitor.wait_for(FIRST)
-    await visitor.page.locator("#q").fill("minzhu")
+    for typed in ("Minzhu Rd", "minzhulu", "mín zhǔ", "mzltcl"):
+        await visitor.page.locator("#q").fill(typed)
+        await visitor.page.get_by_role("option", name="民主路停车楼").wait_for()
     await visitor.page.get_by_role("option", name="民主路停车楼").click()
 
     await visitor.page.wait_for_url("**/sites/site-4")

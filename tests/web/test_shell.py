@@ -1,9 +1,13 @@
 """The frame of the page: languages, themes, type, keyboard, log-in; every page passes axe and fits a small phone."""
 
 import itertools
+import re
+from functools import partial
 
 import pytest
+from playwright.async_api import Route
 
+from tests.web.test_build import WEB
 from tests.web.visitor import Visitor, Visitors
 
 PAGES = {"/": "大卫城 P1 地下停车场", "/login": "手机号", "/me": "语言"}
@@ -74,3 +78,61 @@ async def test_link_may_not_lead_a_logged_in_person_elsewhere(visitor: Visitor) 
     await visitor.log_in("13800000012", then="//example.org/")
 
     assert visitor.page.url == visitor.city.url + "/"
+
+
+async def test_shell_older_than_its_parts(visitor: Visitor) -> None:
+    """A page from before a release asks for code that is gone: it opens itself anew once, then says so and offers a way; never a blank."""
+    opened: list[str] = []
+    await visitor.page.route("**/assets/me-*.js", lambda route: route.fulfill(status=404, body="gone"))
+    await visitor.open("/")
+    await visitor.wait_for("大卫城 P1 地下停车场")
+    visitor.page.on("framenavigated", lambda frame: opened.append(frame.url))
+    await visitor.page.get_by_role("link", name="我的", exact=True).click()
+
+    await visitor.wait_for("页面有了新版本")
+    assert len([url for url in opened if url.endswith("/me")]) == 2, "the click, and once anew"
+    assert await visitor.page.get_by_role("navigation").first.is_visible()
+    await visitor.page.unroute("**/assets/me-*.js")
+    await visitor.page.get_by_role("link", name="重新打开").click()
+    await visitor.wait_for("语言")
+    assert await visitor.page.evaluate("navigator.serviceWorker?.controller ?? null") is None, "nothing keeps an older page"
+
+
+MARKUP = "<img src=x onerror=alert(1)>"
+
+
+async def test_feed_name_runs_in_the_popup(visitors: Visitors) -> None:
+    """What a feed calls its car park is a text in the list, on the map, in its sheet and in the search, whatever it holds."""
+    visitor, said = await visitors(wide=True), []
+    visitor.page.on("dialog", lambda dialog: said.append(dialog.message))
+    await visitor.page.route("**/api/v1/map/sites*", partial(renamed, MARKUP))
+    await visitor.page.route("**/api/v1/near*", partial(renamed, MARKUP))
+    await visitor.page.route("**/api/v1/sites/site-3*", partial(renamed, MARKUP))
+    await visitor.open("/")
+    await visitor.page.locator(".brow", has_text=MARKUP).wait_for()
+    await visitor.page.locator(".pin").first.wait_for()
+    await visitor.page.locator("#q").fill("<img")
+    await visitor.page.get_by_role("option", name=MARKUP).click()
+
+    await visitor.page.get_by_role("heading", name=MARKUP).wait_for()
+    assert await visitor.page.locator("img[src=x]").count() == 0
+    assert said == [] and [one for one in visitor.complaints if "Content Security Policy" in one] == []
+
+
+async def renamed(name: str, route: Route) -> None:
+    """One site's name, as an operator's feed might write it."""
+    answer = await route.fetch()
+    text = await answer.text()
+    await route.fulfill(response=answer, body=text.replace("二七路路侧", name).replace("Erqi Rd kerb", name))
+
+
+def test_no_text_becomes_markup() -> None:
+    """HTML is written from constants alone: what comes from outside goes through the framework, which makes it text."""
+    sources = list((WEB / "src").rglob("*.ts*"))
+    sinks = r"dangerouslySetInnerHTML|insertAdjacentHTML|outerHTML|document\.write|setHTML|new Function|eval\("
+    found = [f"{file.name}: {hit}" for file in sources for hit in re.findall(sinks, file.read_text())]
+    inner = [file.name for file in sources if "innerHTML" in file.read_text()]
+
+    assert found == []
+    assert inner == ["map_view.tsx"], "one marker, drawn from constants"
+    assert not re.search(r"marker\([^)]*\$\{", (WEB / "src/map/map_view.tsx").read_text())

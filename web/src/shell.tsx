@@ -124,7 +124,7 @@ export function App() {
   }, [failed, Page]);
   if (!found || refused) return <Framed><Missing /></Framed>;
   const waiting = !Page || !shown || (shown.route.who && !known);
-  const body = waiting ? <main id="main" class="page">{failed ? <p class="wrap">{t('error.chunk')}</p> : <Waiting />}</main> : <Page params={shown.params} query={new URLSearchParams(own.current)} />;
+  const body = waiting ? <main id="main" class="page">{failed ? <p class="wrap">{t('error.chunk')} <a href={path + query} target="_self">{t('error.chunk.again')}</a></p> : <Waiting />}</main> : <Page params={shown.params} query={new URLSearchParams(own.current)} />;
   if ((shown ?? found).route.desk) return <div class="desk"><Skip /><Deskbar />{body}<Toasts /></div>;
   return <Framed>{body}</Framed>;
 }

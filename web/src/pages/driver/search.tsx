@@ -33,6 +33,19 @@ const loadPlaces = (): Promise<void> =>
     () => void (asked = null), // A city without a basemap has its car parks to search among.
   ));
 
+/** How each site's name is typed: pinyin and its initials. */
+const spelt = signal(new Map<string, [string, string]>());
+let spelling: Promise<void> | null = null;
+const loadSpellings = (): Promise<void> =>
+  (spelling ??= get<{ id: string[]; pinyin: string[]; initials: string[] }>('/api/v1/map/spellings').then(
+    (found) => void (spelt.value = new Map(found.id.map((id, i) => [id, [found.pinyin[i]!, found.initials[i]!]]))),
+    () => void (spelling = null),
+  ));
+
+/** As keys are spelt: no gaps, no tone marks, v for ü. */
+const typed = (text: string): string =>
+  text.toLowerCase().normalize('NFD').replace(/u[\u0300-\u0307\u0309-\u036f]*\u0308/g, 'v').replace(/[\u0300-\u036f\s'’]+/g, '').replace(/\u0261/g, 'g').normalize('NFC');
+
 export function locate(): void {
   const failed = () => say(t('map.here.failed'));
   if (!navigator.geolocation) return failed();
@@ -48,7 +61,7 @@ export function locate(): void {
 
 /** Begins with it before holds it; then the heavier place. */
 function found(text: string): { place: Place; rank: number }[] {
-  const wanted = text.toLowerCase().replace(/\s+/g, '');
+  const wanted = typed(text);
   const rank = (place: Place): number => {
     const words = [place.zh, place.pinyin, place.initials, place.en.toLowerCase().replace(/\s+/g, '')];
     if (words.some((word) => word === wanted)) return 0;
@@ -62,7 +75,8 @@ function hitsOf(text: string): Hit[] {
   const own: Hit = { key: 'here', text: t('search.here'), more: '', take: locate };
   if (!text.trim()) return [own, ...[...places.value].sort((a, b) => b.weight - a.weight).slice(0, HITS_MAX - 1).map(hitOfPlace)];
   const wanted = text.trim().toLowerCase();
-  const ofSites = [...sites.values()].filter((site) => site.name.zh.includes(wanted) || site.name.en.toLowerCase().includes(wanted)).slice(0, 4);
+  const keys = typed(text), sounds = (id: string) => spelt.value.get(id)?.some((word) => word.includes(keys));
+  const ofSites = [...sites.values()].filter((site) => site.name.zh.includes(wanted) || site.name.en.toLowerCase().includes(wanted) || (keys && sounds(site.id))).slice(0, 4);
   const ofPlaces = found(text).slice(0, HITS_MAX - Math.min(3, ofSites.length)).map(({ place }) => hitOfPlace(place));
   return [...ofPlaces, ...ofSites.map((site) => ({ key: site.id, text: lang() === 'zh' ? site.name.zh : site.name.en, more: t('search.site'), take: () => go(`/sites/${encodeURIComponent(site.id)}`) }))].slice(0, HITS_MAX);
 }
@@ -80,7 +94,7 @@ export function Search({ children }: { children?: preact.ComponentChildren }) {
   const [at, setAt] = useState(0);
   const input = useRef<HTMLInputElement>(null), box = useRef<HTMLFormElement>(null);
   const open = text !== null, hits = open ? hitsOf(text) : [];
-  void places.value;
+  void places.value, void spelt.value;
   useEffect(() => setAt(0), [text]);
   useEffect(() => {
     const away = (event: Event) => box.current?.contains(event.target as Node) || setText(null);
@@ -103,6 +117,7 @@ export function Search({ children }: { children?: preact.ComponentChildren }) {
   };
   const begin = () => {
     void loadPlaces();
+    void loadSpellings();
     setText('');
   };
   return (
