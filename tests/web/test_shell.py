@@ -2,10 +2,8 @@
 
 import itertools
 import re
-from functools import partial
 
 import pytest
-from playwright.async_api import Route
 
 from tests.web.test_build import WEB
 from tests.web.visitor import Visitor, Visitors
@@ -80,7 +78,7 @@ async def test_link_may_not_lead_a_logged_in_person_elsewhere(visitor: Visitor) 
     assert visitor.page.url == visitor.city.url + "/"
 
 
-async def test_shell_older_than_its_parts(visitor: Visitor) -> None:
+async def test_a_page_whose_code_is_gone_opens_itself_anew_once_and_offers_a_way(visitor: Visitor) -> None:
     """A page from before a release asks for code that is gone: it opens itself anew once, then says so and offers a way; never a blank."""
     opened: list[str] = []
     await visitor.page.route("**/assets/me-*.js", lambda route: route.fulfill(status=404, body="gone"))
@@ -96,34 +94,6 @@ async def test_shell_older_than_its_parts(visitor: Visitor) -> None:
     await visitor.page.get_by_role("link", name="重新打开").click()
     await visitor.wait_for("语言")
     assert await visitor.page.evaluate("navigator.serviceWorker?.controller ?? null") is None, "nothing keeps an older page"
-
-
-MARKUP = "<img src=x onerror=alert(1)>"
-
-
-async def test_feed_name_runs_in_the_popup(visitors: Visitors) -> None:
-    """What a feed calls its car park is a text in the list, on the map, in its sheet and in the search, whatever it holds."""
-    visitor, said = await visitors(wide=True), []
-    visitor.page.on("dialog", lambda dialog: said.append(dialog.message))
-    await visitor.page.route("**/api/v1/map/sites*", partial(renamed, MARKUP))
-    await visitor.page.route("**/api/v1/near*", partial(renamed, MARKUP))
-    await visitor.page.route("**/api/v1/sites/site-3*", partial(renamed, MARKUP))
-    await visitor.open("/")
-    await visitor.page.locator(".brow", has_text=MARKUP).wait_for()
-    await visitor.page.locator(".pin").first.wait_for()
-    await visitor.page.locator("#q").fill("<img")
-    await visitor.page.get_by_role("option", name=MARKUP).click()
-
-    await visitor.page.get_by_role("heading", name=MARKUP).wait_for()
-    assert await visitor.page.locator("img[src=x]").count() == 0
-    assert said == [] and [one for one in visitor.complaints if "Content Security Policy" in one] == []
-
-
-async def renamed(name: str, route: Route) -> None:
-    """One site's name, as an operator's feed might write it."""
-    answer = await route.fetch()
-    text = await answer.text()
-    await route.fulfill(response=answer, body=text.replace("二七路路侧", name).replace("Erqi Rd kerb", name))
 
 
 def test_no_text_becomes_markup() -> None:
