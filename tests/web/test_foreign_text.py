@@ -12,7 +12,7 @@ EVIL = "<img src=x onerror=window.ran=1><script>window.ran=1</script>"
 
 
 async def test_feed_name_runs_in_the_popup(visitors: Visitors, city: Town) -> None:
-    """A feed names a car park as a piece of a page: list, sheet and desk show its letters, and nothing of it runs or is fetched."""
+    """A feed names a car park as a piece of a page: its page shows the letters, and nothing of it runs or is fetched."""
     about = {
         "kind": "site", "name": {"zh": EVIL, "en": EVIL}, "type": "surface", "operator": "op-demo", "counted_by": "spots",
         "tariff": "lot-day", "capacity": 5, "opening_hours": "24/7",
