@@ -129,8 +129,9 @@ async def test_case_is_handed_to_a_colleague_by_keyboard(visitors: Visitors, cit
     run, second = city.run.city, "+8613800000043"
     await city.log_in("a colleague", second)
     await grant_role(run.database, run.keys, phone=second, role="staff", scope="police", now=datetime.now(UTC))
+    case = await applied(city.people["a citizen"], city)
     visitor = await clerk(visitors, city)
-    await visitor.open(f"/inbox/{desk[0]}")
+    await visitor.open(f"/inbox/{case}")
     await visitor.page.get_by_role("button", name="我来办").press("Enter")
     await visitor.page.get_by_role("button", name="放回收件箱").wait_for()
     assert await visitor.violations() == []
