@@ -51,7 +51,7 @@ export async function answer(method: string, path: string, asked: Asked = {}): P
     throw new NetworkError(String(error));
   }
   const text = await response.text();
-  if (!response.ok) throw problemOf(response, text);
+  if (!response.ok) throw problemOf(response.status, response.statusText, response.headers, text);
   return { body: text ? JSON.parse(text) : undefined, headers: response.headers };
 }
 
@@ -60,17 +60,44 @@ function queryOf(query: Asked['query']): string {
   return said.length ? '?' + new URLSearchParams(said.map(([name, value]) => [name, String(value)])) : '';
 }
 
-function problemOf(response: Response, text: string): ProblemError {
-  let problem: Problem = { type: 'about:blank', title: response.statusText, status: response.status, detail: '', errors: [] };
-  if (response.headers.get('Content-Type')?.includes('json')) {
+interface Sent {
+  query: Asked['query'];
+  name: string; // Stands in no address: it may say as much as the file.
+  key: string;
+  progress: (share: number) => void;
+  signal: AbortSignal;
+}
+
+/** A file as it is, with how much of it is there already: `fetch` does not tell. */
+export function upload<T>(path: string, file: Blob, { query, name, key, progress, signal }: Sent): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open('POST', path + queryOf(query));
+    const headers = { Accept: 'application/json', 'X-OneLot': 'page', 'Content-Type': 'application/octet-stream', 'Idempotency-Key': key, 'Content-Disposition': `attachment; filename*=UTF-8''${encodeURIComponent(name)}` };
+    for (const [header, value] of Object.entries(headers)) request.setRequestHeader(header, value);
+    request.upload.onprogress = (event) => event.lengthComputable && progress(event.loaded / event.total);
+    request.onerror = () => reject(new NetworkError(name));
+    request.onabort = () => reject(signal.reason);
+    request.onload = () => {
+      if (request.status < 300) return resolve(JSON.parse(request.responseText) as T);
+      reject(problemOf(request.status, request.statusText, { get: (header) => request.getResponseHeader(header) }, request.responseText));
+    };
+    signal.addEventListener('abort', () => request.abort());
+    request.send(file);
+  });
+}
+
+function problemOf(status: number, title: string, headers: { get(name: string): string | null }, text: string): ProblemError {
+  let problem: Problem = { type: 'about:blank', title, status, detail: '', errors: [] };
+  if (headers.get('Content-Type')?.includes('json')) {
     try {
       problem = { ...problem, ...JSON.parse(text) };
     } catch {
       // Cut short on its way: the status says enough.
     }
   }
-  if (response.status === 401) for (const then of onLoggedOut) then();
-  const after = response.headers.get('Retry-After');
+  if (status === 401) for (const then of onLoggedOut) then();
+  const after = headers.get('Retry-After');
   return new ProblemError(problem, after === null ? null : Number(after) || null);
 }
 

@@ -1,8 +1,8 @@
 // A draft that is saved as one goes: what was typed is sent soon, one save after the other, and never over somebody else's in silence.
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { answer, NetworkError, ProblemError } from '../api/client';
-import type { CaseView } from '../api/types';
-import { patchOf, withValue, type Form, type Value } from './schema';
+import { answer, freshKey, NetworkError, ProblemError, upload } from '../api/client';
+import type { CaseView, FileView } from '../api/types';
+import { isWithin, patchOf, withValue, type Form, type Value } from './schema';
 
 const SAVE_MS = 900, RETRY_MS = 4000;
 
@@ -16,6 +16,7 @@ export interface Draft {
   error: unknown; // why it could not be loaded, or sent
   how: 'saved' | 'waiting' | 'saving' | 'apart';
   faults: Record<string, Fault>; // what the server says of an answer, by pointer
+  files: FileView[]; // handed over here, though the case may not have told of them yet
   conflict: Form | null; // what somebody else saved meanwhile, of the same answers
 }
 
@@ -27,10 +28,13 @@ const without = (faults: Record<string, Fault>, pointer: string) =>
   Object.fromEntries(Object.entries(faults).filter(([one]) => one !== pointer && !one.startsWith(pointer + '/')));
 
 export function useDraft(id: string) {
-  const [draft, setDraft] = useState<Draft>({ view: undefined, form: {}, error: null, how: 'saved', faults: {}, conflict: null });
+  const [draft, setDraft] = useState<Draft>({ view: undefined, form: {}, error: null, how: 'saved', faults: {}, files: [], conflict: null });
   const etag = useRef(''), newest = useRef(''), both = useRef<string[]>([]), dirty = useRef(new Map<string, Value>()), chain = useRef<Promise<boolean>>(Promise.resolve(true));
-  const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined), alive = useRef(true), kept = useRef(true);
+  const timer = useRef<ReturnType<typeof setTimeout> | undefined>(undefined), alive = useRef(true), kept = useRef(true), wrong = useRef<Draft['faults']>({});
   const set = (change: Partial<Draft>) => alive.current && setDraft((was) => ({ ...was, ...change }));
+
+  /** Known at once, and not only when it is drawn: who goes on asks whether anything is wrong. */
+  const setFaults = (faults: Draft['faults']) => set({ faults: (wrong.current = faults) });
 
   /** What the server holds, with what is not there yet laid over it. */
   const took = (view: CaseView, headers: Headers) => {
@@ -78,11 +82,13 @@ export function useDraft(id: string) {
       return false;
     }
     if (error instanceof ProblemError && error.status === 422) {
-      const faults = faultsOf(error);
-      const wrong = [...sent.keys()].filter((pointer) => Object.keys(faults).some((one) => one === pointer || one.startsWith(pointer + '/') || pointer.startsWith(one + '/')));
-      for (const pointer of wrong) dirty.current.delete(pointer);
-      setDraft((was) => ({ ...was, faults: { ...was.faults, ...faults }, how: 'apart' }));
-      if (wrong.length && dirty.current.size) await send();
+      const faults = Object.entries(faultsOf(error)), touch = (one: string, other: string) => isWithin(one, [other]) || isWithin(other, [one]);
+      const blamed = [...sent.keys()].filter((pointer) => faults.some(([one]) => touch(one, pointer)));
+      const stands = blamed.filter((pointer) => dirty.current.get(pointer) === sent.get(pointer)); // The others were answered anew meanwhile.
+      for (const pointer of stands) dirty.current.delete(pointer);
+      set({ how: 'apart' });
+      setFaults({ ...wrong.current, ...Object.fromEntries(faults.filter(([one]) => !blamed.some((pointer) => touch(one, pointer) && !stands.includes(pointer)))) });
+      if (blamed.length && dirty.current.size) await send();
       return false;
     }
     set({ how: 'apart', error: error instanceof NetworkError ? null : error });
@@ -114,18 +120,29 @@ export function useDraft(id: string) {
     ...draft,
     change(pointer: string, value: Value, { soon = false } = {}) {
       dirty.current.set(pointer, value);
-      setDraft((was) => ({ ...was, form: withValue(was.form, pointer, value), how: kept.current ? 'waiting' : was.how, faults: without(was.faults, pointer) }));
+      setDraft((was) => ({ ...was, form: withValue(was.form, pointer, value), how: kept.current ? 'waiting' : was.how }));
+      setFaults(without(wrong.current, pointer));
       if (kept.current) later(soon ? 0 : SAVE_MS);
     },
     save,
-    said: (faults: Record<string, Fault>) => set({ faults }),
+    /** The question has to be asked there first; then the file goes, and the form may name it. */
+    async attach(pointer: string, file: File, progress: (share: number) => void, signal: AbortSignal): Promise<FileView> {
+      await save();
+      const kept = await upload<FileView>(`/api/v1/services/cases/${id}/files`, file, { query: { field: pointer }, name: file.name, key: freshKey(), progress, signal });
+      setDraft((was) => ({ ...was, files: [...was.files, kept] }));
+      return kept;
+    },
+    said: setFaults,
+    /** What is wrong now, by what was saved last. */
+    wrong: (): Draft['faults'] => wrong.current,
     took,
     /** Answers that were changed and are not with the server. */
     changes: () => patchOf(dirty.current),
     /** Of the answers that were given twice the other one stands; what was answered only here is still sent. */
     async takeNewer() {
       for (const pointer of both.current.length ? both.current : [...dirty.current.keys()]) dirty.current.delete(pointer);
-      set({ conflict: null, faults: {} });
+      set({ conflict: null });
+      setFaults({});
       await load();
       return save();
     },

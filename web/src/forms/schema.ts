@@ -25,6 +25,8 @@ export interface Schema {
   'x-choices'?: Record<string, Words>;
   'x-plate'?: boolean;
   'x-pii'?: string;
+  'x-file'?: { types: ('pdf' | 'jpeg' | 'png')[]; bytes_max: number };
+  'x-place'?: { kinds?: string[]; point?: boolean };
   'x-ask'?: { if: Record<string, Value>; ask: string[] }[];
 }
 
@@ -40,13 +42,23 @@ export interface Group {
   pointers: string[]; // what is drawn, in order
 }
 
+/** What a place is written as: one of the city's, or any point of it. */
+export interface PlaceValue {
+  place?: string | null; // null in an answer that takes a former one's away
+  name?: Words | null;
+  lon: number;
+  lat: number;
+}
+
+/** An object of questions; a place is one answer, though it is written as an object. */
+export const isGroup = (part: Schema | undefined): boolean => part?.type === 'object' && !part['x-place'];
 export const idOf = (pointer: string): string => 'f' + pointer.replaceAll('/', '-');
 export const isWithin = (pointer: string, places: Iterable<string>): boolean => [...places].some((place) => pointer === place || pointer.startsWith(place + '/'));
 
 export function questionsOf(schema: Schema, at = '', required = true): Question[] {
   return Object.entries(schema.properties ?? {}).flatMap(([name, part]) => {
     const pointer = `${at}/${name}`, must = required && (schema.required ?? []).includes(name);
-    return part.type === 'object' ? questionsOf(part, pointer, must) : [{ pointer, schema: part, required: must }];
+    return isGroup(part) ? questionsOf(part, pointer, must) : [{ pointer, schema: part, required: must }];
   });
 }
 
@@ -108,7 +120,7 @@ export function groupsOf(schema: Schema, form: Form): Group[] {
   for (const [name, part] of Object.entries(schema.properties ?? {})) {
     const pointer = '/' + name;
     if (isWithin(pointer, closed)) continue;
-    if (part.type === 'object') {
+    if (isGroup(part)) {
       loose = null;
       if (questionsOf(part, pointer).some((one) => !isWithin(one.pointer, closed))) groups.push({ label: part['x-label'] ?? null, pointers: [pointer] });
     } else if (loose) {

@@ -8,7 +8,9 @@ import { described, Field, TextField } from '../kit/field';
 import { Icon } from '../kit/icon';
 import { Plate } from '../kit/plate';
 import type { Fault } from './draft';
-import { idOf, isEmpty, isWithin, offered, valueAt, type Form, type Schema, type Value } from './schema';
+import { FileField, FileLinks, wordsOfFile, type Files } from './files';
+import { PlaceField, wordsOfPlace } from './place';
+import { idOf, isEmpty, isGroup, isWithin, offered, valueAt, type Form, type Schema, type Value } from './schema';
 import './forms.css';
 
 const LONG = 80, RADIOS_MAX = 7;
@@ -21,6 +23,7 @@ export interface Drawn {
   choices: Record<string, ChoiceView[]>;
   pledged: Record<string, string>; // the silent department, by pointer
   errors: Record<string, string>;
+  files: Files;
   change: (pointer: string, value: Value, how?: { soon?: boolean }) => void;
   leave: () => void; // a field was left: what is in it may be saved
 }
@@ -30,10 +33,13 @@ export const labelOf = (schema: Schema, pointer: string): string => (schema['x-l
 /** What the server said of an answer, in the person's language. */
 export function wordsOfFault(fault: Fault, schema: Schema | undefined, pointer: string): string {
   const label = schema ? labelOf(schema, pointer) : '';
-  const choice = schema && (offered(schema) || schema.type === 'boolean' || schema['x-plate']);
+  const choice = schema && (offered(schema) || schema.type === 'boolean' || schema['x-plate'] || schema['x-place']);
   switch (fault.code) {
-    case 'missing': case 'required': return t(choice ? 'fault.choose' : schema?.type === 'array' ? 'fault.add' : 'fault.missing', { label });
+    case 'missing': case 'required': return t(choice ? 'fault.choose' : schema?.['x-file'] ? 'fault.file' : schema?.type === 'array' ? 'fault.add' : 'fault.missing', { label });
     case 'enum': case 'const': case 'oneOf': return t('fault.choose', { label });
+    case 'too_large': case 'wrong_type': case 'too_many': case 'empty': case 'damaged': case 'unknown_file': case 'twice': return wordsOfFile(fault, schema);
+    case 'place': case 'unknown_place': return t('place.choose');
+    case 'outside_city': return t('fault.outside');
     case 'not_offered': return t('fault.notOffered');
     case 'locked': return t('fault.locked', { label });
     case 'format': return t(schema?.format === 'email' ? 'fault.email' : schema?.format === 'uri' ? 'fault.uri' : 'fault.date', { label });
@@ -51,8 +57,10 @@ export function wordsOfFault(fault: Fault, schema: Schema | undefined, pointer: 
 }
 
 /** An answer as people read it. */
-export function Answer({ schema, value, colour }: { schema: Schema; value: Value; colour?: string }) {
+export function Answer({ schema, value, colour, view }: { schema: Schema; value: Value; colour?: string; view?: Pick<CaseView, 'id' | 'files'> }) {
   if (isEmpty(value)) return <span class="c-3">{t('answer.none')}</span>;
+  if (schema['x-file'] && view) return <FileLinks value={value} of={view.id} known={view.files} />;
+  if (schema['x-place']) return <>{wordsOfPlace(value)}</>;
   if (schema['x-plate']) return <Plate plate={String(value)} colour={colour ?? (String(value).length > 7 ? 'green' : 'blue')} />;
   if (typeof value === 'boolean') return <>{t(value ? 'yes' : 'no')}</>;
   if (Array.isArray(value)) {
@@ -228,6 +236,8 @@ function Asked({ pointer, schema, drawn }: { pointer: string; schema: Schema; dr
   if (cars?.length) return <Choice pointer={pointer} schema={schema} drawn={drawn} options={cars.map((one) => ({ value: one.value, name: one.label, text: schema['x-plate'] ? <Plate plate={one.value} colour={one.colour} /> : one.label }))} />;
   const answers = offered(schema);
   if (answers) return <Choice pointer={pointer} schema={schema} drawn={drawn} options={answers.map((one) => ({ value: one.value, name: named(one.label), text: named(one.label) }))} />;
+  if (schema['x-file']) return <FileField pointer={pointer} schema={schema} value={valueAt(drawn.form, pointer)} files={drawn.files} errors={drawn.errors} label={<Label schema={schema} pointer={pointer} drawn={drawn} />} hint={hintOf(schema)} put={(ids) => drawn.change(pointer, ids.length ? ids : undefined, { soon: true })} />;
+  if (schema['x-place']) return <PlaceField pointer={pointer} schema={schema} value={valueAt(drawn.form, pointer)} error={drawn.errors[pointer]} label={<Label schema={schema} pointer={pointer} drawn={drawn} />} hint={hintOf(schema)} put={(place) => drawn.change(pointer, place, { soon: true })} />;
   if (schema.type === 'array') return <List pointer={pointer} schema={schema} drawn={drawn} />;
   if (schema.type === 'boolean' && schema.const === true) {
     const id = idOf(pointer), error = drawn.errors[pointer];
@@ -245,7 +255,7 @@ function Asked({ pointer, schema, drawn }: { pointer: string; schema: Schema; dr
 /** One part of the form, whatever it is; an object inside of a page is a group of its own. */
 export function Part({ pointer, schema, drawn, top }: { pointer: string; schema: Schema; drawn: Drawn; top?: boolean }) {
   if (isWithin(pointer, drawn.closed)) return null;
-  if (schema.type === 'object') {
+  if (isGroup(schema)) {
     const parts = Object.entries(schema.properties ?? {}).map(([name, part]) => <Part key={name} pointer={`${pointer}/${name}`} schema={part} drawn={drawn} />);
     if (top) return <>{parts}</>;
     return <fieldset class="stack within"><legend>{labelOf(schema, pointer)}</legend>{parts}</fieldset>;

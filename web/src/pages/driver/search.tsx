@@ -8,13 +8,9 @@ import { Icon } from '../../kit/icon';
 import { say } from '../../kit/say';
 import { sites } from '../../map/sites';
 import { go } from '../../router';
-import { plan, placeName, trip, type Spot } from './trip';
+import { findPlaces, loadPlaces, places, typed, type Place } from '../../places';
+import { plan, placeName, trip } from './trip';
 
-interface Place extends Spot {
-  pinyin: string;
-  initials: string;
-  weight: number;
-}
 interface Hit {
   key: string;
   text: string;
@@ -23,15 +19,7 @@ interface Hit {
 }
 
 const HITS_MAX = 8;
-const places = signal<Place[]>([]);
-let asked: Promise<void> | null = null;
 export const here = signal<{ lon: number; lat: number } | null>(null);
-
-const loadPlaces = (): Promise<void> =>
-  (asked ??= get<{ items: Place[] }>('/basemap/places.json').then(
-    (found) => void (places.value = found.items),
-    () => void (asked = null), // A city without a basemap has its car parks to search among.
-  ));
 
 /** How each site's name is typed: pinyin and its initials. */
 const spelt = signal(new Map<string, [string, string]>());
@@ -41,10 +29,6 @@ const loadSpellings = (): Promise<void> =>
     (found) => void (spelt.value = new Map(found.id.map((id, i) => [id, [found.pinyin[i]!, found.initials[i]!]]))),
     () => void (spelling = null),
   ));
-
-/** As keys are spelt: no gaps, no tone marks, v for ü. */
-const typed = (text: string): string =>
-  text.toLowerCase().normalize('NFD').replace(/u[\u0300-\u0307\u0309-\u036f]*\u0308/g, 'v').replace(/[\u0300-\u036f\s'’]+/g, '').replace(/\u0261/g, 'g').normalize('NFC');
 
 export function locate(): void {
   const failed = () => say(t('map.here.failed'));
@@ -59,25 +43,13 @@ export function locate(): void {
   );
 }
 
-/** Begins with it before holds it; then the heavier place. */
-function found(text: string): { place: Place; rank: number }[] {
-  const wanted = typed(text);
-  const rank = (place: Place): number => {
-    const words = [place.zh, place.pinyin, place.initials, place.en.toLowerCase().replace(/\s+/g, '')];
-    if (words.some((word) => word === wanted)) return 0;
-    if (words.some((word) => word.startsWith(wanted))) return 1;
-    return words[0]!.includes(wanted) || words[1]!.includes(wanted) || words[3]!.includes(wanted) ? 2 : 9;
-  };
-  return places.value.map((place) => ({ place, rank: rank(place) })).filter((one) => one.rank < 9).sort((a, b) => a.rank - b.rank || b.place.weight - a.place.weight);
-}
-
 function hitsOf(text: string): Hit[] {
   const own: Hit = { key: 'here', text: t('search.here'), more: '', take: locate };
-  if (!text.trim()) return [own, ...[...places.value].sort((a, b) => b.weight - a.weight).slice(0, HITS_MAX - 1).map(hitOfPlace)];
+  if (!text.trim()) return [own, ...findPlaces('').slice(0, HITS_MAX - 1).map(hitOfPlace)];
   const wanted = text.trim().toLowerCase();
   const keys = typed(text), sounds = (id: string) => spelt.value.get(id)?.some((word) => word.includes(keys));
   const ofSites = [...sites.values()].filter((site) => site.name.zh.includes(wanted) || site.name.en.toLowerCase().includes(wanted) || (keys && sounds(site.id))).slice(0, 4);
-  const ofPlaces = found(text).slice(0, HITS_MAX - Math.min(3, ofSites.length)).map(({ place }) => hitOfPlace(place));
+  const ofPlaces = findPlaces(text).slice(0, HITS_MAX - Math.min(3, ofSites.length)).map(hitOfPlace);
   return [...ofPlaces, ...ofSites.map((site) => ({ key: site.id, text: lang() === 'zh' ? site.name.zh : site.name.en, more: t('search.site'), take: () => go(`/sites/${encodeURIComponent(site.id)}`) }))].slice(0, HITS_MAX);
 }
 

@@ -3,7 +3,7 @@ import { useEffect, useState } from 'preact/hooks';
 import { answer, ProblemError } from '../../api/client';
 import type { CaseView } from '../../api/types';
 import { faultsOf, useDraft, type DraftInHand } from '../../forms/draft';
-import { asked, groupsOf, hidden, idOf, isEmpty, isWithin, partAt, valueAt, type Group, type Question, type Schema } from '../../forms/schema';
+import { asked, groupsOf, hidden, idOf, isEmpty, isWithin, partAt, questionsOf, valueAt, type Group, type Question, type Schema } from '../../forms/schema';
 import { Answer, labelOf, Part, Source, wordsOfFault, type Drawn } from '../../forms/schema_form';
 import { named } from '../../i18n';
 import { agency, t } from '../../i18n/services';
@@ -43,6 +43,7 @@ function drawnOf(draft: DraftInHand, view: CaseView, errors: Record<string, stri
   const schema = view.schema as Schema;
   return {
     schema, form: draft.form, closed: hidden(schema, draft.form), origins: view.provenance, choices: view.choices, errors,
+    files: { case: view.id, known: [...view.files, ...draft.files], attach: draft.attach },
     pledged: Object.fromEntries(view.pledged.map((pointer) => [pointer, view.asked[pointer] ?? ''])), change: draft.change, leave: () => void draft.save(),
   };
 }
@@ -108,8 +109,8 @@ function GroupPage({ draft, view, group, next }: { draft: DraftInHand; view: Cas
   const go_on = async () => {
     const missing = gaps(asked(schema, draft.form, group), draft, view).map((one) => one.pointer);
     setWanting(missing);
-    const saved = await draft.save();
-    if (!missing.length && saved) next();
+    const saved = await draft.save(), wrong = Object.keys(draft.wrong()).some((pointer) => isWithin(pointer, group.pointers));
+    if (!missing.length && saved && !wrong) next();
     else setSummary(true);
   };
   const said = Object.entries(errors), alone = group.pointers.length === 1 && group.pointers[0] !== undefined && partAt(schema, group.pointers[0])?.type !== 'object';
@@ -134,7 +135,9 @@ function Check({ draft, view, groups, here }: { draft: DraftInHand; view: CaseVi
     setTrouble(null);
     if (pledged.length && !given) return setErrors({ pledge: t('pledge.missing') });
     setErrors({});
-    if (!(await draft.save())) return setErrors(Object.keys(draft.faults).length ? pointed(draft.faults) : { '': t('saved.apart') });
+    const saved = await draft.save(), wrong = draft.wrong();
+    if (Object.keys(wrong).length) return setErrors(pointed(wrong));
+    if (!saved) return setErrors({ '': t('saved.apart') });
     try {
       const supplement = view.state === 'supplement', path = `/api/v1/services/cases/${view.id}/${supplement ? 'supplement' : 'submit'}`;
       await answer('POST', path, supplement ? { body: { form: draft.changes() } } : {});
@@ -145,7 +148,9 @@ function Check({ draft, view, groups, here }: { draft: DraftInHand; view: CaseVi
       setErrors(pointed(faultsOf(error)));
     }
   };
-  const pointed = (faults: DraftInHand['faults']) => Object.fromEntries(Object.entries(faults).map(([pointer, fault]) => [idOf(pointer), wordsOfFault(fault, partAt(schema, pointer), pointer)]));
+  /** What is wrong inside of a list is led to by the list: here each question is one row. */
+  const rowOf = (pointer: string) => questionsOf(schema).find((one) => isWithin(pointer, [one.pointer]))?.pointer ?? pointer;
+  const pointed = (faults: DraftInHand['faults']) => Object.fromEntries(Object.entries(faults).map(([pointer, fault]) => [idOf(rowOf(pointer)), wordsOfFault(fault, partAt(schema, pointer), pointer)]));
   return (
     <div class="stack wide">
       <ErrorSummary title={t('form.fix.title', { n: Object.keys(errors).length })} errors={errors} />
@@ -180,7 +185,7 @@ function CheckRow({ one, draft, view, href }: { one: Question; draft: DraftInHan
     <tr>
       <th scope="row">{label}</th>
       <td>
-        {isEmpty(value) && pledged ? <span class="c-2">{t('pledge.open', { agency: agency(view.asked[one.pointer] ?? '') })}</span> : <Answer schema={one.schema} value={value} colour={colour} />}
+        {isEmpty(value) && pledged ? <span class="c-2">{t('pledge.open', { agency: agency(view.asked[one.pointer] ?? '') })}</span> : <Answer schema={one.schema} value={value} colour={colour} view={{ id: view.id, files: [...view.files, ...draft.files] }} />}
         {origin ? <span class="src"><Source origin={origin} /></span> : pledged && !isEmpty(value) ? <span class="src">{t('pledge.short')}</span> : null}
       </td>
       <td class="act">{origin?.locked ? <span id={idOf(one.pointer)} tabIndex={-1} class="c-3"><Icon name="lock" /><span class="sr">{t('locked')}</span></span> : <a id={idOf(one.pointer)} href={href}>{t('change')}<span class="sr"> {label}</span></a>}</td>

@@ -82,7 +82,7 @@ function Item({ one, view }: { one: Question; view: CaseView }) {
   return (
     <tr>
       <th scope="row">{labelOf(one.schema, one.pointer)}</th>
-      <td class="wraps">{pledged && isEmpty(value) ? <span class="c-2">{t('value.open')}</span> : <>{pledged && t('value.pledge')}<Answer schema={one.schema} value={value} /></>}</td>
+      <td class="wraps">{pledged && isEmpty(value) ? <span class="c-2">{t('value.open')}</span> : <>{pledged && t('value.pledge')}<Answer schema={one.schema} value={value} view={view} /></>}</td>
       <td class="c-2 wraps">{origin ? <>{agency(origin.source)}{origin.as_of && (lang() === 'zh' ? '，' : ', ') + moment(origin.as_of)}</> : pledged ? t('source.silent', { agency: silent }) : t('source.applicant')}</td>
       <td>{check ? <Light tone={check.held ? 'ok' : 'bad'}>{t(check.held ? 'check.held' : 'check.broken')}</Light> : origin ? <Light tone="ok">{t('check.register')}</Light> : pledged ? <Light tone="mute">{t('check.pending')}</Light> : isEmpty(value) ? <Light tone="mute">{t('check.nothing')}</Light> : <Light tone="warn">{t('check.look')}</Light>}</td>
     </tr>
