@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from citymap.board import Board
-from citymap.model import micros
+from citymap.model import CLASS_NUMBER, micros
+from citymap.places import of_spots
 from foundation.events import Event
 from tests.citymap.city import GRACE, T0, at, board, counted, freshness, heard, numbers, passed, places, seen, shown, site
 
@@ -138,6 +139,21 @@ def test_a_counter_says_the_number_and_its_latest_word_wins() -> None:
     lot.apply([counted(212, at(60), place="lot-9", seq=2), counted(100, at(60), place="lot-9", seq=1), passed("in", at(70), place="lot-9")])
 
     assert numbers(lot, "lot-9") == [88, 212, 0, 0]
+
+
+def test_two_free_of_one_disabled_bay() -> None:
+    """A counter counts all bays together: how many of them the one accessible bay is, it cannot know. The total stays of use, the class
+    is in doubt, and never are more of it free than there are."""
+    lot = Board(of_spots([site("lot-21", counted_by="counter", capacity=36)], [("lot-21-001", "lot-21", 2, 113.665, 34.752)]), micros(T0))
+
+    lot.apply([counted(27, place="lot-21")])
+
+    accessible = CLASS_NUMBER["accessible"]
+    assert numbers(lot, "lot-21") == [9, 27, 0, 0]
+    assert (lot.class_capacity[0, accessible], lot.class_free[0, accessible], lot.class_unknown[0, accessible]) == (1, 0, 1)
+    lot.apply([counted(0, at(60), place="lot-21"), seen("free", at(61), spot="lot-21-001", place="lot-21")])
+    assert lot.class_free[0, accessible] + lot.class_unknown[0, accessible] == 1
+    assert lot.capacity[0] == 36, "nobody's count makes bays"
 
 
 def test_capacity_zero_reads_as_room() -> None:
@@ -309,6 +325,7 @@ def test_what_is_kept_step_by_step_is_what_a_recount_finds_and_sums_to_the_capac
     kept = lot.picture()
     assert lot.shown.sum(axis=1).tolist() == lot.capacity.tolist()
     assert lot.class_capacity.sum(axis=1).tolist() == lot.capacity.tolist()
+    assert (lot.class_free >= 0).all() and (lot.class_free + lot.class_unknown <= lot.class_capacity).all()
 
     lot.recount()
 
