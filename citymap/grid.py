@@ -83,6 +83,9 @@ class Grid:
 
 def distances(lon: float, lat: float, lons: Floats, lats: Floats) -> Floats:
     """Metres on the sphere from a point to points; the plane between them is exact to 0.01 % within 10 km."""
-    dy = (lats - lat) * METRES_PER_DEGREE
-    dx = (lons - lon) * METRES_PER_DEGREE * np.cos((lats + lat) * _HALF_RADIANS)
-    return np.hypot(dx, dy)
+    north = lats - lat
+    middle = math.radians(lat)
+    # The cosine of the latitude half way, as a line: what is missing is a ten-millionth within 10 km, and no cosine is asked for each.
+    wide, narrower = METRES_PER_DEGREE * math.cos(middle), METRES_PER_DEGREE * math.sin(middle) * _HALF_RADIANS
+    found: Floats = np.hypot(north * METRES_PER_DEGREE, (lons - lon) * (wide - north * narrower))
+    return found

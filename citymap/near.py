@@ -64,20 +64,20 @@ class Terms:
         self._sure: npt.NDArray[np.bool_] = np.array([into is not None for into, _ in said], np.bool_)[which]
         self._fen: Ints = np.full(len(places.sites), NO_PRICE, np.int64)
         self._half_yuan: Floats = np.full(len(places.sites), np.nan, np.float64)  # Not asked yet.
+        self._unasked = len(places.sites)
 
     def half_yuan(self, sites: Ints) -> Floats:
         """What a price weighs in the cost of each site."""
-        found = self._half_yuan.take(sites)
-        if np.isnan(found).any():
+        if self._unasked and np.isnan(found := self._half_yuan.take(sites)).any():
             self._ask(sites[np.isnan(found)])
-            found = self._half_yuan.take(sites)
-        return found
+        return self._half_yuan.take(sites)
 
     def _ask(self, sites: Ints) -> None:
         for site in sites.tolist():
             fen = self._pricing.price(self._sites[site].id, self._arrive, self._stay_s)
             self._half_yuan[site] = 0.5 * (UNPRICED_YUAN if fen is None else fen / FEN_PER_YUAN)
             self._fen[site] = NO_PRICE if fen is None else fen
+        self._unasked -= len(sites)
 
     def price(self, site: int) -> int | None:
         fen = self._fen.item(site)

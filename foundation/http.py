@@ -226,7 +226,7 @@ def decode_query(query: Mapping[str, str], kind: type[msgspec.Struct]) -> Any:  
 
 def _refuse_absurd_times(found: msgspec.Struct, mark: str) -> msgspec.Struct:
     """Times near the ends of the calendar overflow when a zone or a stay is added to them."""
-    for name, said in _fields(type(found)):
+    for name, said in _times(type(found)):
         value = getattr(found, name)
         if isinstance(value, datetime) and not YEAR_MIN <= value.year < YEAR_MAX:
             raise invalid(f"{mark}{said}", "range", f"a time lies between the years {YEAR_MIN} and {YEAR_MAX}")
@@ -234,9 +234,10 @@ def _refuse_absurd_times(found: msgspec.Struct, mark: str) -> msgspec.Struct:
 
 
 @functools.cache
-def _fields(kind: type[msgspec.Struct]) -> tuple[tuple[str, str], ...]:
-    """Each field's name here and in a request; asked at every request, so found out once."""
-    return tuple((one.name, one.encode_name) for one in msgspec.structs.fields(kind))
+def _times(kind: type[msgspec.Struct]) -> tuple[tuple[str, str], ...]:
+    """The name here and in a request of each field that may hold a time; asked at every request, so found out once."""
+    fields = msgspec.structs.fields(kind)
+    return tuple((one.name, one.encode_name) for one in fields if one.type is Any or "datetime" in repr(one.type))
 
 
 def _pointed(message: str) -> Invalid:

@@ -44,8 +44,11 @@ class Questions:
             return None
         path, query, headers = found.groups()
         answer, said = self._answers.get(path), headers.lower()
-        if answer is None or any(word in said for word in _STRICT):
+        if answer is None:
             return None
+        for word in _STRICT:
+            if word in said:
+                return None
         try:
             body = answer(_query(query.decode()))
         except Exception:
