@@ -8,13 +8,15 @@ import msgspec
 from citymap import near, views
 from citymap.board import Board
 from citymap.datum import Datum
-from citymap.model import FRESHNESS, Name
+from citymap.model import FRESHNESS, NEVER, Name
 from citymap.near import Found, State, Terms
 from citymap.views import Freshness, Location
 from foundation.money import Money
 
 _ITEM: Final = b'%b"distance_m":%d,"walk_s":%d,%b,'
 _SITE: Final = b'%b%d,"free":%d,"unknown":%d,"as_of":%b,"freshness":"%b","max_height_cm":%b},'
+_ZONE: Final = len("+08:00")
+_FRESH: Final = tuple(name.encode() for name in FRESHNESS)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -79,7 +81,22 @@ class NearBytes:
             fixed = self._fixed[door, crs] = _begin(board, site, door, crs), _encode(board.places.sites[site].max_height_cm)
         begin, height = fixed
         capacity, free, unknown, as_of, freshness = state
-        return _SITE % (begin, capacity, free, unknown, _encode(views.as_of(as_of)), FRESHNESS[freshness].encode(), height)
+        return _SITE % (begin, capacity, free, unknown, _as_of(as_of), _FRESH[freshness], height)
+
+
+def _as_of(at: int) -> bytes:
+    """As `views.as_of` says it; what many sites say in the same second is put into words once."""
+    if at == NEVER:
+        return b"null"
+    second, micros = divmod(at, 1_000_000)
+    begin, zone = _second(second)
+    return b'"%b.%03d%b"' % (begin, micros // 1000, zone) if micros else b'"%b%b"' % (begin, zone)
+
+
+@functools.lru_cache(4096)
+def _second(second: int) -> tuple[bytes, bytes]:
+    said = (views.as_of(second * 1_000_000) or "").encode()
+    return said[:-_ZONE], said[-_ZONE:]
 
 
 def _begin(board: Board, site: int, door: int, crs: Datum | None) -> bytes:

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from citymap import http as citymap_http
+from citymap import near_bytes, views
 from citymap.board import Board
 from citymap.http import NearQuery
-from citymap.model import CLASS_NUMBER, CLASSES, micros
+from citymap.model import CLASS_NUMBER, CLASSES, NEVER, micros
 from citymap.near import NoPricing
 from citymap.near_bytes import NearItem
 from foundation.http import Call, Page
@@ -134,3 +135,8 @@ def test_near_kept_from_before_says_what_near_from_scratch_says(seed):
         }  # fmt: skip
         assert told(route, **asked) == _plain(follower.board, prices, **asked)
         assert told(route) == _plain(follower.board, prices)
+
+
+@pytest.mark.parametrize("at", [NEVER, 0, 1_772_413_200_000_000, 1_772_413_200_000_999, 1_772_413_200_001_000, 1_772_413_200_999_999])
+def test_since_when_is_told_as_everywhere(at):
+    assert near_bytes._as_of(at) == msgspec.json.encode(views.as_of(at))
