@@ -28,8 +28,7 @@ async def keep_file(desk: Office, call: Call, *, case: uuid.UUID, field: str) ->
     found = await opened(desk, desk.database, await own_case(desk, call.me.person, case))
     rule = _wanted(found, field)
     content = await _taken(call, field, rule)
-    kind, clean = _judged(content, field, rule)
-    digest = hashlib.sha256(clean).hexdigest()
+    kind, clean, digest = await asyncio.to_thread(_judged, content, field, rule)  # Up to half a second for a hostile one.
     file = _file(desk, found, field, kind, clean, About(model.name_in(call.headers.get("Content-Disposition", "")), digest))
     sealed = await asyncio.to_thread(found.key.seal_bytes, clean, store.place_of(store.CONTENT, file.id))
 
@@ -68,14 +67,15 @@ async def _taken(call: Call, field: str, rule: forms.Schema) -> bytes:
     return content
 
 
-def _judged(content: bytes, field: str, rule: forms.Schema) -> tuple[model.Kind, bytes]:
+def _judged(content: bytes, field: str, rule: forms.Schema) -> tuple[model.Kind, bytes, str]:
     """By its content: names and headers are what somebody says."""
     kind, types = model.kind_of(content), rule[forms.FILE]["types"]
     if kind is None or kind not in types:
         said = f"send {', '.join(types)}; this is something else, whatever it is called"
         raise WrongType(said, errors=[FieldError(field, "wrong_type", said)])
     try:
-        return kind, clean_file.cleaned(kind, content)
+        clean = clean_file.cleaned(kind, content)
+        return kind, clean, hashlib.sha256(clean).hexdigest()
     except Damaged as error:
         raise invalid(field, "damaged", f"{error}; save it anew and send it again") from None
 
