@@ -187,15 +187,21 @@ def _match_nearly(truth: Truth, left: list[Row], matched: dict[int, Row], by: Wi
     for place, session in enumerate(left):
         at, plate = seconds(session["entered_at"]) or 0, masked(session["plate"])
         for stay in open_stays:
-            apart = abs(stay.entered_at - at)
-            if _same_place(truth, stay, session) and apart <= _slack(by, stay):
-                pairs.append((plate != masked(stay.car.plate), apart, stay.number, place))
+            if _same_place(truth, stay, session) and abs(stay.entered_at - at) <= _slack(by, stay):
+                another = plate != masked(stay.car.plate), stay.gone != (session["left_at"] is not None)
+                pairs.append((another, _unlike(by, stay, at), stay.number, place))
     taken = set()
     for *_, number, place in sorted(pairs):  # The surest first.
         if number not in matched and place not in taken:
             matched[number] = left[place]
             taken.add(place)
     return [session for place, session in enumerate(left) if place not in taken]
+
+
+def _unlike(by: Witnesses, stay: Stay, at: int) -> int:
+    """How far a session's entry is from where the stay's clocks may have put it: many plates look the same with their middle hidden."""
+    shifts = [_seconds_of(by.ledger.faults[number]) - NEAR_S for number in by.ledger.of_stay(stay.number)]
+    return min(abs(at - stay.entered_at - shift) for clock in (0, *shifts) if clock >= 0 for shift in (clock, -clock))
 
 
 def _same_place(truth: Truth, stay: Stay, session: Row) -> bool:

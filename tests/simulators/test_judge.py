@@ -116,6 +116,18 @@ def test_a_session_goes_to_the_stay_of_its_plate_before_any_other_is_looked_for(
     assert {number: row["id"] for number, row in matched.items()} == {0: "mine", 1: "other"} and left == []
 
 
+def test_of_plates_that_look_the_same_each_session_goes_where_the_clock_has_put_it() -> None:
+    ledger, twin = Ledger(), Car("豫A67845", "blue", "small")
+    stays = [Stay(0, CAR, 0, -1, T0, T0 + 20_000), Stay(1, twin, 0, -1, T0 + 2400, T0 + 9000, gone=True)]
+    ledger.add("clock_jump", T0 + 9500, "gate", [0, 1], "-2300 s")
+    told = [session("first", 2300, None, spot=None), session("second", 4700, 9000, spot=None)]
+    truth, by = Truth("lot", True, [], stays, lambda came, left: 0), Witnesses(ledger, lambda stay: "gate", set(), set(), lambda spot: "")
+
+    matched, left = judge._match(truth, told, by)
+
+    assert {number: row["id"] for number, row in matched.items()} == {0: "first", 1: "second"} and left == []
+
+
 def test_a_bill_that_asks_too_much_and_money_that_was_taken_are_two_things() -> None:
     dear = BILL | {"total": {"amount": 900}}
     asked, taken = judged(session(), bills=(dear,)), judged(session(), bills=(dear | {"paid": {"amount": 900}},))
