@@ -66,6 +66,15 @@ async def eventually_asked(asked: list[str], name: str) -> None:
             await asyncio.sleep(0.05)
 
 
+async def test_what_scrolls_lies_inside_the_sheet(visitor: Visitor) -> None:
+    """Chromium takes a sheet that scrolls itself for one that hides the map behind and above it: a phone then shows a grey area."""
+    await visitor.open()
+    await visitor.page.locator(".pin").first.wait_for()
+
+    scrolling = "names => names.map(name => getComputedStyle(document.querySelector(name)).overflowY)"
+    assert await visitor.page.evaluate(scrolling, [".sheet", ".sheet > .scroll"]) == ["hidden", "auto"]
+
+
 async def test_a_bay_turns_free_on_the_map_while_one_watches(visitor: Visitor, camera: Camera) -> None:
     await visitor.open("/sites/site-3")
     await visitor.wait_for("二七路路侧")

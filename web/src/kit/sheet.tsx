@@ -1,4 +1,5 @@
-// On a phone a sheet over the map that is dragged or tapped to three heights; on a desk the panel beside it.
+// On a phone a sheet over the map that is dragged or tapped to three heights; on a desk the panel beside it. What scrolls is inside:
+// Chromium takes a box that is rounded, cast in shadow and scrolls itself for one that hides the map behind and above it.
 import type { ComponentChildren } from 'preact';
 import { useRef, useState } from 'preact/hooks';
 
@@ -29,7 +30,7 @@ export function Sheet({ height, onHeight, label, class: extra, children }: {
       <button type="button" class="grab phone-only" aria-label={label} aria-expanded={height === 'full'}
         onPointerDown={(event) => { from.current = event.clientY; event.currentTarget.setPointerCapture(event.pointerId); }}
         onPointerUp={release} onPointerCancel={() => (from.current = null)} onClick={tap} />
-      {children}
+      <div class="scroll">{children}</div>
     </main>
   );
 }

@@ -157,4 +157,4 @@ export class Pins {
 }
 
 /** A site's name without what kind it is: the name of where it stands. */
-const short = (name: string): string => name.replace(/(地下|地面|立体)?(停车场|停车楼|停车库|路侧|车库).*$/, '').replace(/ (kerb|car park|underground|deck|lot|garage|P\d+).*$/i, '').slice(0, 16) || name;
+const short = (name: string): string => name.replace(/(地下|地面|立体)?(停车场|停车楼|停车库|路侧|车库).*$/, '').replace(/ (kerb|car park|underground|deck|lot|garage|P\d+).*$/i, '') || name;
