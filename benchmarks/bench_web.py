@@ -15,7 +15,7 @@ from benchmarks.rows import Row, cannot, measured
 try:
     from playwright.async_api import Browser, CDPSession, async_playwright
 except ModuleNotFoundError:  # A checkout without the development's packages.
-    async_playwright = None  # type: ignore[assignment]
+    async_playwright = None  # type: ignore[assignment]  # the rows say then that they cannot run
 
 NAMES = ("web.first_list_s", "web.worst_frame_ms")
 UNITS: Final = ("s", "ms")
